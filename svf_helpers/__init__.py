@@ -1,0 +1,7 @@
+"""Helpers for an executable book on singular vectors of attention heads and features.
+
+Each module is one floor of the book's machinery; import what you need from it, e.g. ``from svf_helpers.qk import qk_svd``.
+Nothing is imported here, so that ``import svf_helpers`` costs nothing.
+"""
+
+__version__ = "0.1.0"

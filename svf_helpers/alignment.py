@@ -1,0 +1,158 @@
+"""How well features and singular vectors point the same way (paper, section 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from .features import gram, unit
+from .qk import QKSVD, singular_groups
+
+
+class Alignment(NamedTuple):
+    """|cos| of each pair of interest with singular vectors, the query feature against U and the key feature against V.
+
+    Where ``tied`` is true the singular value is too close to others to tell the vectors apart; the number then is the
+    length of the unit feature's projection on the span of the whole group, which is what the SVD determines. A lone
+    singular value of about 0 counts as tied too where the head is narrower than its tokens: the directions that the
+    head does not read all have singular value 0.
+    """
+
+    query: Float[Tensor, "... P"]
+    key: Float[Tensor, "... P"]
+    vector: Int[Tensor, "... P 2"]
+    tied: Bool[Tensor, "... P"]
+
+    @property
+    def mean(self) -> Float[Tensor, "..."]:
+        """Mean over pairs and both sides."""
+        return (self.query.mean(-1) + self.key.mean(-1)) / 2
+
+
+def rank_alignment(
+    W: Float[Tensor, "... d n"],
+    svd: QKSVD,
+    pairs: Sequence[tuple[int, int]],
+    tolerance: float = 1e-3,
+) -> Alignment:
+    """Each pair against the singular vectors of its own rank: the k-th pair against u_k and v_k.
+
+    Args:
+        W: features as columns; leading dimensions as the SVD's.
+        svd: of the head's QK matrix.
+        pairs: (query feature, key feature), by falling target logit.
+        tolerance: see :func:`svf_helpers.qk.singular_groups`.
+
+    Raises:
+        ValueError: for more pairs than singular vectors, a pair outside the features, or shapes that do not fit.
+
+    Example:
+        >>> W = torch.eye(4)
+        >>> head = QKSVD(W[:, [2, 0]], torch.tensor([5.0, 3.0]), W[:, [3, 1]])
+        >>> rank_alignment(W, head, [(2, 3), (0, 1)]).query
+        tensor([1., 1.])
+    """
+    squares, groups = _group_squares(W, svd, pairs, tolerance)
+    rank = torch.arange(len(pairs), device=squares.device)
+    if len(pairs) > svd.S.shape[-1]:
+        raise ValueError(
+            f"{len(pairs)} pairs but {svd.S.shape[-1]} singular vectors: not every pair has a rank of its own; "
+            "use best_alignment"
+        )
+    at_rank = torch.stack([groups, groups])[..., : len(pairs), None]
+    values = squares.gather(-1, at_rank).squeeze(-1).sqrt()
+    tied = (_group_sizes(groups).gather(-1, groups) > 1)[..., : len(pairs)]
+    if svd.S.shape[-1] < svd.U.shape[-2]:
+        tied = tied | (svd.S <= tolerance * svd.S[..., :1])[..., : len(pairs)]
+    vector = rank[:, None].expand(*values.shape[1:], 2)
+    return Alignment(values[0], values[1], vector, tied)
+
+
+def best_alignment(
+    W: Float[Tensor, "... d n"],
+    svd: QKSVD,
+    pairs: Sequence[tuple[int, int]],
+    columns: Literal["signal", "all"] = "signal",
+    tolerance: float = 1e-3,
+) -> Alignment:
+    """Each pair against whichever singular vector it matches best, each side for itself.
+
+    Args:
+        W: features as columns; leading dimensions as the SVD's.
+        svd: of the head's QK matrix.
+        pairs: (query feature, key feature), in any order.
+        columns: "signal" searches among singular values above ``tolerance`` times the largest, each group of close
+            values as a whole; a group that reaches below that is left out. "all" searches every column of U and V one
+            by one, those with singular value 0 too, whose directions are arbitrary: the paper's measure in appendix
+            C.3, which flatters.
+        tolerance: see :func:`svf_helpers.qk.singular_groups`.
+
+    Raises:
+        ValueError: for a pair outside the features, or shapes that do not fit.
+    """
+    if columns == "all":
+        cosines = torch.stack(_cosines(W, svd, pairs))
+        values, vector = cosines.max(-1)
+        untold = torch.zeros_like(values[0], dtype=torch.bool)
+        return Alignment(values[0], values[1], torch.stack([*vector], -1), untold)
+    if columns != "signal":
+        raise ValueError(f"columns = {columns!r}: must be 'signal' or 'all'")
+    squares, groups = _group_squares(W, svd, pairs, tolerance)
+    sizes = _group_sizes(groups)
+    noise = (svd.S <= tolerance * svd.S[..., :1]).long().expand(groups.shape)
+    left_out = (sizes == 0) | (torch.zeros_like(groups).scatter_add(-1, groups, noise) > 0)
+    values, group = squares.masked_fill(left_out[..., None, :], -1).max(-1)
+    first = sizes.cumsum(-1) - sizes  # a group is named by its first member
+    vector = torch.stack([first.gather(-1, side) for side in group], -1)
+    tied = torch.stack([sizes.gather(-1, side) > 1 for side in group]).any(0)
+    values = values.clamp_min(0).sqrt()
+    return Alignment(values[0], values[1], vector, tied)
+
+
+def vector_cosines(
+    W: Float[Tensor, "... d n"], vectors: Float[Tensor, "... d r"]
+) -> Float[Tensor, "... n r"]:
+    """|cos| of every feature with every vector."""
+    return (unit(W).mT @ unit(vectors)).abs().clamp_max(1)
+
+
+def anti_whitened(W: Float[Tensor, "... d n"], vectors: Float[Tensor, "... d r"]) -> Float[Tensor, "... d r"]:
+    r"""$C u / \|C u\|$ for each vector u: what Theorem 1 says is the feature itself, for one pair of interest."""
+    return unit(gram(W) @ vectors)
+
+
+def _cosines(W: Tensor, svd: QKSVD, pairs) -> tuple[Float[Tensor, "... P r"], Float[Tensor, "... P r"]]:
+    n, d = W.shape[-1], W.shape[-2]
+    if svd.U.shape[-2] != d:
+        raise ValueError(f"features have length {d} (W is {tuple(W.shape)}), singular vectors {svd.U.shape[-2]}")
+    pairs = [tuple(pair) for pair in pairs]
+    if not pairs or any(len(pair) != 2 for pair in pairs):
+        raise ValueError(f"pairs are (query feature, key feature), at least one; got {pairs!r}")
+    if any(not 0 <= index < n for pair in pairs for index in pair):
+        raise ValueError(f"a pair of {pairs} names a feature outside 0..{n - 1}")
+    query, key = ([pair[side] for pair in pairs] for side in (0, 1))
+    W = W.to(svd.U)
+    try:
+        torch.broadcast_shapes(W.shape[:-2], svd.S.shape[:-1])
+    except RuntimeError as error:
+        raise ValueError(
+            f"leading dimensions of W {tuple(W.shape)} and the singular values {tuple(svd.S.shape)} do not match"
+        ) from error
+    return vector_cosines(W[..., query], svd.U), vector_cosines(W[..., key], svd.V)
+
+
+def _group_squares(W, svd, pairs, tolerance) -> tuple[Float[Tensor, "2 ... P r"], Int[Tensor, "... r"]]:
+    """Squared projection of each feature on the span of each group; column g is group g, unused columns are 0."""
+    cosines = torch.stack(_cosines(W, svd, pairs))
+    groups = singular_groups(svd.S, tolerance).expand(*cosines.shape[1:-2], -1)
+    index = groups[..., None, :].expand(cosines.shape[1:])
+    squares = torch.zeros_like(cosines).scatter_add(-1, index.expand_as(cosines), cosines.square())
+    return squares.clamp_max(1), groups
+
+
+def _group_sizes(groups: Int[Tensor, "... r"]) -> Int[Tensor, "... r"]:
+    return torch.zeros_like(groups).scatter_add(-1, groups, torch.ones_like(groups))

@@ -1,0 +1,17 @@
+"""Stored results of the long runs: what the published figures show, and the commands that make them.
+
+A chapter reads a result by name::
+
+    from svf_helpers.experiments import load
+
+    result = load("one-pair")  # paper scale
+    result["summary_cosines"], result.label(), result.command
+
+A run is a function registered by :func:`experiment`, in a module of this folder whose name ends in ``_runs``.
+It is started by ``python -m svf_helpers.experiments run NAME --scale quick|paper``.
+"""
+
+from svf_helpers.experiments.registry import experiment
+from svf_helpers.experiments.store import Result, load, part
+
+__all__ = ["Result", "experiment", "load", "part"]

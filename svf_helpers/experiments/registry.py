@@ -1,0 +1,112 @@
+"""Which experiments there are: one function for each stored result.
+
+Registering costs nothing: a run imports torch inside its function, so that listing and reading results stay quick.
+"""
+
+import difflib
+import importlib
+import pkgutil
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Scale = Literal["quick", "paper"]
+SCALES: tuple[Scale, ...] = ("quick", "paper")
+
+#: Arrays that a re-run has to reproduce unless an experiment says otherwise; all others are compared by shape and type.
+SUMMARIES: Mapping[str, float | None] = {"summary_*": 1e-3}
+
+EXPERIMENTS: dict[str, "Experiment"] = {}
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One registered run: see :func:`experiment` for the fields."""
+
+    name: str
+    run: Callable
+    figures: tuple[str, ...]
+    chapter: str
+    seconds: Mapping[str, float]
+    compare: Mapping[str, float | None]
+
+
+def experiment(
+    name: str,
+    *,
+    figures: tuple[str, ...],
+    chapter: str,
+    seconds: Mapping[str, float],
+    compare: Mapping[str, float | None] = SUMMARIES,
+) -> Callable[[Callable], Callable]:
+    """Register ``run(scale, device, progress, workdir) -> (arrays, config)`` under ``name``.
+
+    Args:
+        name: lower-case letters, digits and hyphens; the files are ``NAME.npz`` and ``NAME.json``.
+        figures: the paper's items that are drawn from it, e.g. ``("Fig 1a", "Fig 19a")``.
+        chapter: the stem of the chapter's file, e.g. ``"one_pair"``.
+        seconds: expected seconds on two CPU cores for each scale, ``{"quick": 5, "paper": 300}``.
+        compare: what ``check`` compares by value: patterns of array names with a tolerance t, met where
+            ``|new - stored| <= t (1 + |stored|)``; ``None`` means shape and type only. The first pattern that matches
+            decides. The default, ``summary_*`` to 1e-3, rests on this: rounding differs between processors and
+            training magnifies it, so that single weights may end elsewhere (a sign, an order, another optimum) while
+            the numbers that a figure is about should not. Put those into arrays called ``summary_...``; where
+            they too vary between machines, say so with a wider tolerance here.
+
+    The function gets ``scale`` ("quick" or "paper"), ``device`` ("cpu" or "cuda"), ``progress`` (draw a tqdm bar on
+    stderr?) and ``workdir``, a folder that survives an interruption: what it finds there it need not compute again
+    (:func:`svf_helpers.experiments.part` keeps finished parts there). It returns a dict of numpy arrays and a config
+    that JSON can hold, with ``seeds`` and ``steps`` among its keys.
+
+    Raises:
+        ValueError: the name is not of that form or is taken, or a scale has no expected seconds.
+    """
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
+        raise ValueError(
+            f"experiment name {name!r}: use lower-case letters and digits joined by hyphens, as in 'one-pair'"
+        )
+    if set(seconds) != set(SCALES):
+        raise ValueError(f"experiment {name!r}: seconds must have the keys 'quick' and 'paper', not {sorted(seconds)}")
+
+    def register(run: Callable) -> Callable:
+        there = EXPERIMENTS.get(name)
+        if there and (there.run.__module__, there.run.__qualname__) != (run.__module__, run.__qualname__):
+            raise ValueError(
+                f"experiment {name!r} is already registered by {there.run.__module__}; choose another name"
+            )
+        EXPERIMENTS[name] = Experiment(name, run, tuple(figures), chapter, dict(seconds), dict(compare))
+        return run
+
+    return register
+
+
+def discover() -> dict[str, Experiment]:
+    """Import every module ``svf_helpers.experiments.*_runs`` and return all registered experiments by name."""
+    package = importlib.import_module("svf_helpers.experiments")
+    for module in pkgutil.iter_modules(package.__path__):
+        if module.name.endswith("_runs"):
+            importlib.import_module(f"{package.__name__}.{module.name}")
+    return EXPERIMENTS
+
+
+def get(name: str) -> Experiment:
+    """The experiment of that name; ``ValueError`` lists the known names where there is none."""
+    known = discover()
+    if name not in known:
+        close = difflib.get_close_matches(str(name), known, n=1)
+        guess = f" Did you mean {close[0]!r}?" if close else ""
+        raise ValueError(f"there is no experiment {name!r}.{guess} Known names: {', '.join(sorted(known)) or 'none'}")
+    return known[name]
+
+
+def check_scale(scale: str) -> None:
+    """Raise ``ValueError`` unless ``scale`` is "quick" or "paper"."""
+    if scale not in SCALES:
+        raise ValueError(f"scale {scale!r} is unknown; choose 'quick' or 'paper'")
+
+
+def command(name: str, scale: Scale, out: object = None) -> str:
+    """The command that makes a stored result (again)."""
+    text = f"python -m svf_helpers.experiments run {name} --scale {scale}"
+    return text if out is None else f"{text} --out {out}"

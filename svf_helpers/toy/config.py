@@ -1,0 +1,151 @@
+"""What one toy model is: its sizes, its data, its targets and its optimiser (paper, section 3 and Table 1)."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+DEFAULT_PAIRS = {(0, 4): 24.0, (1, 5): 21.0, (2, 6): 18.0, (3, 7): 15.0}
+
+
+@dataclass(frozen=True)
+class ToyConfig:
+    """One toy model with an attention head. The defaults are the paper's Table 1.
+
+    Args:
+        n: number of features.
+        d: token dimension (features are vectors of this length).
+        r: head dimension; ``r <= d``.
+        c: context length, the number of keys each query sees; at least 2.
+        p: probability that a feature is present in a token, in (0, 1].
+        lam: weight of the attention loss against the reconstruction loss.
+        pairs: target logits, ``{(i, j): T_ij}``: added where feature i is in the query and j in the key.
+            Empty: the model is trained without attention loss (the paper's Figure 1a).
+        keys: key tokens a step; a step has ``keys // c`` queries, each with keys of its own.
+        lr: peak learning rate of AdamW.
+        schedule: "cosine" decays the rate to 0 along a quarter cosine; "constant" leaves it alone.
+        weight_decay: AdamW's decoupled decay.
+        scale_logits: divide logits by sqrt(r), as appendix C.3 does and the main model does not.
+
+    Raises:
+        ValueError: for a configuration that describes no such model, naming the field and what would be right.
+    """
+
+    n: int = 20
+    d: int = 10
+    r: int = 10
+    c: int = 4
+    p: float = 0.52
+    lam: float = 4.0
+    pairs: Mapping[tuple[int, int], float] | Iterable[tuple[int, int, float]] = field(
+        default_factory=lambda: dict(DEFAULT_PAIRS)
+    )
+    keys: int = 1024
+    lr: float = 1e-3
+    schedule: Literal["cosine", "constant"] = "cosine"
+    weight_decay: float = 0.01
+    scale_logits: bool = False
+
+    def __post_init__(self):
+        # Plain numbers whatever was given (NumPy's, 1 for 1.0): equal configurations then have equal JSON.
+        for names, plain, kind in (
+            (("n", "d", "r", "c", "keys"), operator.index, "a whole number"),
+            (("p", "lam", "lr", "weight_decay"), float, "a number"),
+        ):
+            for name in names:
+                given = getattr(self, name)
+                try:
+                    object.__setattr__(self, name, plain(given))
+                except (TypeError, ValueError) as error:
+                    raise ValueError(f"{name} = {given!r}: must be {kind}") from error
+        object.__setattr__(self, "pairs", plain_pairs(self.pairs))
+        self._check()
+
+    def _check(self) -> None:
+        for name, least in (("n", 1), ("d", 1), ("r", 1), ("keys", 1)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} = {getattr(self, name)}: must be at least {least}")
+        if self.r > self.d:
+            raise ValueError(f"r = {self.r} > d = {self.d}: a head cannot have more dimensions than its tokens")
+        if self.c < 2:
+            raise ValueError(f"c = {self.c}: a query needs at least two keys to choose between, c >= 2")
+        if self.keys % self.c:
+            raise ValueError(f"keys = {self.keys} is not a multiple of c = {self.c}: every query needs c of its own")
+        if not 0 < self.p <= 1:
+            raise ValueError(f"p = {self.p}: a feature's probability must lie in (0, 1]")
+        if not 0 <= self.lam < float("inf"):
+            raise ValueError(f"lam = {self.lam}: the weight of the attention loss must be finite and not negative")
+        if not 0 < self.lr < float("inf"):
+            raise ValueError(f"lr = {self.lr}: the learning rate must be finite and positive")
+        if not 0 <= self.weight_decay < float("inf"):
+            raise ValueError(f"weight_decay = {self.weight_decay}: must be finite and not negative")
+        if self.schedule not in ("cosine", "constant"):
+            raise ValueError(f"schedule = {self.schedule!r}: must be 'cosine' or 'constant'")
+        for i, j, target in self.pairs:
+            if not math.isfinite(target):
+                raise ValueError(f"pair ({i}, {j}) has the target {target}: target logits are finite numbers")
+            if not (0 <= i < self.n and 0 <= j < self.n):
+                raise ValueError(f"pair ({i}, {j}) names a feature outside 0..{self.n - 1} (n = {self.n})")
+        if len({(i, j) for i, j, _ in self.pairs}) < len(self.pairs):
+            raise ValueError(f"a pair is given twice in {self.pairs}")
+
+    @property
+    def queries(self) -> int:
+        """Queries a step."""
+        return self.keys // self.c
+
+    @property
+    def tokens(self) -> int:
+        """Tokens a step: the queries and all their keys."""
+        return self.queries * (1 + self.c)
+
+    @property
+    def ranked_pairs(self) -> tuple[tuple[int, int], ...]:
+        """The pairs (i, j) by falling size of the target logit: the pair of rank k is expected on singular vector k."""
+        return tuple((i, j) for i, j, _ in sorted(self.pairs, key=lambda row: -abs(row[2])))
+
+    @property
+    def targets(self) -> Float[Tensor, "n n"]:
+        """The matrix T of target logits, queries as rows."""
+        T = torch.zeros(self.n, self.n)
+        for i, j, t in self.pairs:
+            T[i, j] = t
+        return T
+
+    def to_dict(self) -> dict:
+        """As plain numbers, lists and strings, for JSON; ``ToyConfig(**config.to_dict())`` gives it back."""
+        return asdict(self) | {"pairs": [list(row) for row in self.pairs]}
+
+
+def plain_pairs(given) -> tuple[tuple[int, int, float], ...]:
+    """Pairs as (i, j, target) triples of plain numbers, from a mapping or from triples."""
+    try:
+        rows = [(*ij, t) for ij, t in given.items()] if isinstance(given, Mapping) else [tuple(row) for row in given]
+        return tuple((operator.index(i), operator.index(j), float(t)) for i, j, t in rows)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"pairs are {{(i, j): target}} or (i, j, target) triples, got {given!r}") from error
+
+
+# What instances of one batch may differ in; everything else shapes the arrays or the optimiser.
+PER_INSTANCE = ("p", "lam", "pairs")
+
+
+def check_same_shape(configs: list[ToyConfig]) -> None:
+    """Refuse configurations that cannot be trained in one batch, naming the fields that differ."""
+    shared = [f.name for f in fields(ToyConfig) if f.name not in PER_INSTANCE]
+    for name in shared:
+        values = sorted({getattr(config, name) for config in configs}, key=str)
+        if len(values) > 1:
+            raise ValueError(
+                f"instances of one batch may differ in {', '.join(PER_INSTANCE)} and seed only; "
+                f"{name} takes the values {values}: train them in separate calls"
+            )
+    if len({bool(config.pairs) for config in configs}) > 1:
+        raise ValueError("some configurations have pairs and some have none: train them in separate calls")

@@ -1,0 +1,118 @@
+"""The toy model as formulas: tokens, reconstruction, attention and losses (paper, section 3).
+
+Arrays lead with the instance I and end with the tokens of a step, because sums over features and over keys then run
+over whole rows of memory. The first Q tokens are the queries; the rest are their keys, key k of query q at Q + k Q + q.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from einops import rearrange
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from .config import ToyConfig, check_same_shape
+
+
+class Parameters(NamedTuple):
+    """Trained arrays of a batch of toy models; also holds their gradients."""
+
+    W: Float[Tensor, "I d n"]
+    b: Float[Tensor, "I n"]
+    W_Q: Float[Tensor, "I d r"]
+    W_K: Float[Tensor, "I d r"]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What differs between the instances of a batch, as tensors; pairs are padded with targets of 0."""
+
+    queries: int
+    c: int
+    logit_scale: float
+    attends: bool
+    p: Float[Tensor, "I 1 1"]
+    lam: Float[Tensor, "I 1 1"]
+    pair_query: Int[Tensor, "I P"]
+    pair_key: Int[Tensor, "I P"]
+    pair_target: Float[Tensor, "I P 1"]
+
+    @classmethod
+    def of(cls, configs: Sequence[ToyConfig], device="cpu", dtype=torch.float32) -> Batch:
+        """Tensors for configurations that agree in everything but p, lam and pairs."""
+        configs = list(configs)
+        check_same_shape(configs)
+        most = max(len(config.pairs) for config in configs)
+        padded = [list(config.pairs) + [(0, 0, 0.0)] * (most - len(config.pairs)) for config in configs]
+        table = torch.tensor(padded, dtype=dtype, device=device).reshape(len(configs), most, 3)
+        column = lambda values: torch.tensor(values, dtype=dtype, device=device)[:, None, None]  # noqa: E731
+        first = configs[0]
+        return cls(
+            queries=first.queries,
+            c=first.c,
+            logit_scale=first.r**-0.5 if first.scale_logits else 1.0,
+            attends=most > 0,
+            p=column([config.p for config in configs]),
+            lam=column([config.lam for config in configs]),
+            pair_query=table[..., 0].long(),
+            pair_key=table[..., 1].long(),
+            pair_target=table[..., 2:],
+        )
+
+
+def strengths(u: Float[Tensor, "I n T"], p: Float[Tensor, "I 1 1"] | float) -> Float[Tensor, "I n T"]:
+    """Feature strengths x = b u', b ~ Bernoulli(p), u' ~ U[0, 1], from one uniform draw u each.
+
+    ``max(0, (u - (1 - p)) / p)`` has exactly that law: it is 0 with probability 1 - p, else uniform.
+    """
+    return ((u - (1 - p)) / p).clamp(min=0)
+
+
+def strengths_(u: Float[Tensor, "I n T"], p: Float[Tensor, "I 1 1"]) -> Float[Tensor, "I n T"]:
+    """:func:`strengths` in place of the draws, for the training loop."""
+    return u.mul_(1 / p).add_(1 - 1 / p).clamp_(min=0)
+
+
+def target_logits(x: Float[Tensor, "I n T"], batch: Batch) -> Float[Tensor, "I c Q"]:
+    """s(x, y) = sum_ij T_ij x_i y_j of each query with each of its keys, from the few pairs with a target."""
+    x_query, x_key = split_tokens(x, batch)
+    instance = torch.arange(len(x), device=x.device)[:, None]
+    x_i = x_query[instance, batch.pair_query] * batch.pair_target  # [I, P, Q]
+    y_j = x_key[instance, batch.pair_key]  # [I, P, c, Q]
+    return (x_i[:, :, None] * y_j).sum(1)
+
+
+def losses(
+    params: Parameters, x: Float[Tensor, "I n T"], batch: Batch
+) -> tuple[Float[Tensor, " I"], Float[Tensor, " I"]]:
+    """Reconstruction loss (mean over tokens and features) and attention loss (cross-entropy in nats, mean of queries).
+
+    The training objective is ``L_rec + lam * L_attn``. Without pairs the attention loss is 0.
+    """
+    t = params.W @ x
+    reconstructed = torch.relu(params.W.mT @ t + params.b[..., None])
+    loss_rec = (reconstructed - x).square().mean((-1, -2))
+    if not batch.attends:
+        return loss_rec, torch.zeros_like(loss_rec)
+    log_attention = head_logits(params, t, batch).log_softmax(1)
+    target = target_logits(x, batch).softmax(1)
+    return loss_rec, -(target * log_attention).sum(1).mean(-1)
+
+
+def head_logits(params: Parameters, t: Float[Tensor, "I d T"], batch: Batch) -> Float[Tensor, "I c Q"]:
+    """t_q^T W_Q W_K^T t_k of each query with each of its keys."""
+    t_query, t_key = t[..., : batch.queries], t[..., batch.queries :]
+    q = params.W_Q.mT @ t_query
+    k = rearrange(params.W_K.mT @ t_key, "I r (c Q) -> I r c Q", c=batch.c)
+    return (q[:, :, None] * k).sum(1) * batch.logit_scale
+
+
+def split_tokens(
+    x: Float[Tensor, "I n T"], batch: Batch
+) -> tuple[Float[Tensor, "I n Q"], Float[Tensor, "I n c Q"]]:
+    """The queries' columns, and the keys' by key and query."""
+    return x[..., : batch.queries], x[..., batch.queries :].unflatten(-1, (batch.c, batch.queries))

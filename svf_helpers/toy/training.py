@@ -1,0 +1,254 @@
+"""Training a batch of toy models in one loop (paper, section 3 and appendix A.1)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import operator
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from ..device import choose_device
+from ..qk import QKSVD, qk_svd
+from .config import ToyConfig, plain_pairs
+from .gradient import Gradient
+from .model import Batch, Parameters, losses, strengths_
+from .place import Place, interrupted_between_steps
+from .stream import UniformStream
+from .trail import History, Trail
+
+
+@dataclass(frozen=True, eq=False)
+class ToyRun:
+    """Trained toy models, the instance I leading. Tensors are on the device they were trained on.
+
+    Without pairs the head was never trained: W_Q and W_K are then its initial weights, shrunk by weight decay.
+    """
+
+    configs: tuple[ToyConfig, ...]
+    seeds: tuple[int, ...]
+    steps: int
+    W: Float[Tensor, "I d n"]
+    b: Float[Tensor, "I n"]
+    W_Q: Float[Tensor, "I d r"]
+    W_K: Float[Tensor, "I d r"]
+    history: History | None = None
+
+    def __len__(self) -> int:
+        return len(self.configs)
+
+    def svd(self) -> QKSVD:
+        """SVD of every instance's QK matrix."""
+        return qk_svd(self.W_Q, self.W_K)
+
+    def where(self, **wanted) -> list[int]:
+        """Indices of the instances whose configuration (or ``seed``) has these values: ``run.where(p=0.52, seed=0)``.
+
+        Raises:
+            ValueError: for a name that is no field of a configuration.
+        """
+        seed = wanted.pop("seed", None)
+        unknown = set(wanted) - {field.name for field in fields(ToyConfig)}
+        if unknown:
+            raise ValueError(f"where: {', '.join(sorted(unknown))} is no field of a ToyConfig, nor seed")
+        if "pairs" in wanted:
+            wanted["pairs"] = plain_pairs(wanted["pairs"])
+        return [
+            i
+            for i, config in enumerate(self.configs)
+            if all(getattr(config, key) == value for key, value in wanted.items()) and seed in (None, self.seeds[i])
+        ]
+
+
+def train(
+    config: ToyConfig | Sequence[ToyConfig],
+    steps: int = 20_000,
+    seed: int | Sequence[int] = 0,
+    *,
+    dictionary: Float[Tensor, "d n"] | Float[Tensor, "I d n"] | None = None,
+    record: Sequence[int] | None = None,
+    device: str | torch.device = "auto",
+    progress: bool = False,
+    checkpoint: Path | str | None = None,
+    checkpoint_every: int = 1000,
+    stream=None,
+) -> ToyRun:
+    """Train toy models, all instances in one loop.
+
+    One configuration with many seeds, many configurations with one seed, or as many of each as instances. Initial
+    weights and the stream of feature strengths depend on an instance's seed alone; an instance therefore gives the
+    same result alone as in a batch, to float tolerance. Instances of one seed see the same strengths' uniforms.
+
+    Args:
+        config: one configuration, or one for each instance; instances may differ in p, lam and pairs.
+        steps: optimiser steps.
+        seed: one seed, or one for each instance; not negative.
+        dictionary: features to keep fixed; then only W_Q and W_K are trained, on the attention loss (appendix C.3).
+        record: steps at which weights and losses go into the history; 0 is before training.
+        device: "auto" (the GPU if there is one), "cpu" or "cuda".
+        progress: show a progress bar.
+        checkpoint: file in which the run keeps its place. If it exists the run goes on from there; it is removed by
+            the caller, not here. Interrupting (Ctrl-C) writes it before the interruption is passed on.
+        checkpoint_every: steps between two writes of the checkpoint.
+        stream: what to draw from instead of the seeds' own streams: anything with ``next() -> [I, n, T]`` uniforms,
+            which are overwritten, ``state()`` and ``restore(state)``.
+
+    Returns:
+        The trained models.
+
+    Raises:
+        ValueError: for configurations that do not fit in one batch, wrong numbers of seeds, a dictionary of the wrong
+            shape, or a checkpoint of another run.
+    """
+    configs, seeds = _instances(config, seed)
+    if not isinstance(steps, int | np.integer) or steps < 0:
+        raise ValueError(f"steps = {steps}: must be a whole number, not negative")
+    if checkpoint_every < 1:
+        raise ValueError(f"checkpoint_every = {checkpoint_every}: must be at least 1")
+    recorded = _recorded_steps(record, steps)
+    device = choose_device(device)
+    batch = Batch.of(configs, device)
+    shape = configs[0]
+    fixed = _fixed_features(dictionary, configs, device)
+    if fixed is not None and not batch.attends:
+        raise ValueError("dictionary is given but there are no pairs: with fixed features there is nothing to train")
+
+    weights = initial_weights(shape, seeds)
+    if fixed is not None:
+        weights = weights._replace(W=fixed, b=torch.zeros_like(weights.b))
+    trained = ("W", "b", "W_Q", "W_K") if fixed is None else ("W_Q", "W_K")
+    params, flat = _flatten(weights, trained, device)
+    flat.grad = torch.zeros_like(flat)
+    gradient = Gradient(batch, Parameters(*_views(flat.grad, params, trained)), features=fixed is None)
+    optimiser = torch.optim.AdamW([flat], lr=shape.lr, weight_decay=shape.weight_decay, fused=True)
+    stream = UniformStream(seeds, (shape.n, shape.tokens), device) if stream is None else stream
+    trail = Trail(recorded)
+
+    place = Place(checkpoint, flat, optimiser, stream, trail, _fingerprint(configs, seeds, steps, recorded, fixed))
+    start = place.load()
+    bar = tqdm(total=steps, initial=start, desc="training", unit="step", disable=not progress, mininterval=1)
+    step, whole = start, True  # whole: not in the middle of a step, so that the place is worth keeping
+    try:
+        with torch.no_grad(), interrupted_between_steps() as interruption:
+            while True:
+                interruption()
+                x = None
+                if step in trail.wanted:
+                    held = stream.state()
+                    u, whole = stream.next(), False
+                    x = strengths_(u, batch.p)
+                    if step == steps:  # the loss after the last step uses draws that no further step will
+                        stream.restore(held)
+                    trail.add(step, params, losses(params, x, batch))
+                if step == steps:
+                    break
+                if x is None:
+                    u, whole = stream.next(), False
+                    x = strengths_(u, batch.p)
+                gradient(params, x)
+                optimiser.param_groups[0]["lr"] = learning_rate(shape, step, steps)
+                optimiser.step()
+                step, whole = step + 1, True
+                bar.update()
+                if checkpoint and step % checkpoint_every == 0:
+                    place.save(step)
+    except KeyboardInterrupt:
+        if whole:
+            place.save(step)
+        raise
+    finally:
+        bar.close()
+    place.save(step)
+    final = Parameters(*(tensor.detach().clone() for tensor in params))
+    return ToyRun(configs, seeds, steps, *final, history=trail.history() if recorded else None)
+
+
+def learning_rate(config: ToyConfig, step: int, steps: int) -> float:
+    """The rate of one step: a quarter cosine from ``config.lr`` to 0, or constant."""
+    if config.schedule == "constant":
+        return config.lr
+    return config.lr * math.cos(math.pi / 2 * step / steps)
+
+
+def initial_weights(config: ToyConfig, seeds: Sequence[int]) -> Parameters:
+    """Xavier-normal W, W_Q, W_K of each seed and b = 0, drawn on the CPU so that every device starts alike."""
+    n, d, r = config.n, config.d, config.r
+    drawn = []
+    for seed in seeds:
+        generator = torch.Generator().manual_seed(seed)
+        normal = lambda rows, columns, g=generator: torch.randn(rows, columns, generator=g) * math.sqrt(  # noqa: E731
+            2 / (rows + columns)
+        )
+        drawn.append((normal(d, n), torch.zeros(n), normal(d, r), normal(d, r)))
+    return Parameters(*(torch.stack(arrays) for arrays in zip(*drawn, strict=True)))
+
+
+def _instances(config, seed) -> tuple[tuple[ToyConfig, ...], tuple[int, ...]]:
+    configs = [config] if isinstance(config, ToyConfig) else list(config)
+    seeds = [seed] if isinstance(seed, int | float | np.integer) else list(seed)
+    if not configs or not seeds:
+        raise ValueError("train needs at least one configuration and one seed")
+    count = max(len(configs), len(seeds))
+    if len(configs) not in (1, count) or len(seeds) not in (1, count):
+        raise ValueError(f"{len(configs)} configurations, {len(seeds)} seeds: give one of either, or as many of each")
+    try:
+        seeds = [operator.index(s) for s in seeds]
+    except TypeError as error:
+        raise ValueError(f"seeds must be whole numbers, got {seeds}") from error
+    if any(s < 0 for s in seeds):
+        raise ValueError(f"seeds must not be negative, got {[s for s in seeds if s < 0]}")
+    configs = configs * count if len(configs) == 1 else configs
+    seeds = seeds * count if len(seeds) == 1 else seeds
+    return tuple(configs), tuple(seeds)
+
+
+def _recorded_steps(record, steps: int) -> tuple[int, ...]:
+    recorded = tuple(sorted({int(step) for step in (() if record is None else record)}))
+    if recorded and not 0 <= recorded[0] <= recorded[-1] <= steps:
+        raise ValueError(f"record must name steps in 0..{steps}, got {recorded[0]}..{recorded[-1]}")
+    return recorded
+
+
+def _fixed_features(dictionary, configs, device) -> Tensor | None:
+    if dictionary is None:
+        return None
+    d, n = configs[0].d, configs[0].n
+    dictionary = torch.as_tensor(dictionary, dtype=torch.float32, device=device)
+    if dictionary.shape not in ((d, n), (len(configs), d, n)):
+        right = f"{(d, n)} or {(len(configs), d, n)}"
+        raise ValueError(f"dictionary has shape {tuple(dictionary.shape)}; features as columns: {right}")
+    if not dictionary.isfinite().all():
+        raise ValueError("dictionary holds values that are not finite")
+    return dictionary.expand(len(configs), d, n).contiguous()
+
+
+def _flatten(weights: Parameters, trained: Sequence[str], device) -> tuple[Parameters, Tensor]:
+    """One leaf tensor that holds all trained arrays end to end, and the arrays as views into it."""
+    weights = Parameters(*(tensor.to(device) for tensor in weights))
+    flat = torch.cat([getattr(weights, name).flatten() for name in trained])
+    return Parameters(*_views(flat, weights, trained)), flat
+
+
+def _views(flat: Tensor, like: Parameters, trained: Sequence[str]):
+    at = 0
+    for name, tensor in zip(Parameters._fields, like, strict=True):
+        if name in trained:
+            yield flat[at : at + tensor.numel()].view(tensor.shape)
+            at += tensor.numel()
+        else:
+            yield tensor
+
+
+def _fingerprint(configs, seeds, steps, recorded, fixed) -> str:
+    what = json.dumps([[config.to_dict() for config in configs], seeds, steps, recorded], sort_keys=True).encode()
+    if fixed is not None:
+        what += fixed.cpu().numpy().tobytes()
+    return hashlib.sha256(what).hexdigest()

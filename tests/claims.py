@@ -1,0 +1,95 @@
+"""Claims: what the paper shows, what our stored results say about it, and what we expect them to say.
+
+``test_paper_claims.py`` registers each claim with :func:`claim` and tests it with :func:`assert_as_recorded`;
+``book/scorecard.py`` makes a page from the same claims. Claims are judged on the results inside the package only:
+what somebody has made on their own machine proves nothing to a reader.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from paper_items import PAPER_ITEMS
+
+from svf_helpers.experiments import Result, store
+from svf_helpers.experiments.registry import Scale
+
+Expectation = Literal["borne out", "differs"]
+ITEMS = {entry.item: entry for entry in PAPER_ITEMS}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a result says: ``measured`` in words with numbers, ``value`` the number a recorded deviation is held to.
+
+    ``differs`` says in a few words how and why the result differs; a verdict needs it where it is not borne out.
+    """
+
+    borne_out: bool
+    measured: str
+    value: float | None = None
+    differs: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.borne_out and not self.differs:
+            raise ValueError(f"a verdict that differs must say how; measured: {self.measured}")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim about one item of the paper; see :func:`claim`."""
+
+    item: str
+    claim: str
+    result: str | None
+    judge: Callable[[Result | None], Verdict]
+    expect: Expectation
+    interval: tuple[float, float] | None
+    scale: Scale
+
+    @property
+    def chapter(self) -> str:
+        """The title of the item's chapter."""
+        return ITEMS[self.item].chapter
+
+    def read(self) -> Result | None:
+        """The stored result it is judged on; ``FileNotFoundError`` where it was not made yet."""
+        return None if self.result is None else store.read(store.packaged_folder(), self.result, self.scale)
+
+
+CLAIMS: list[Claim] = []
+
+
+def claim(
+    item: str,
+    sentence: str,
+    result: str | None = None,
+    expect: Expectation = "borne out",
+    interval: tuple[float, float] | None = None,
+    scale: Scale = "paper",
+) -> Callable[[Callable[[Result | None], Verdict]], Callable[[Result | None], Verdict]]:
+    """Register a function that judges a stored result (``None`` for a claim that needs none) as a claim.
+
+    ``expect="differs"`` records a deviation: ``interval`` holds the lowest and highest value it may then measure.
+    """
+    if item not in ITEMS:
+        raise ValueError(f"the paper has no item {item!r}; it has {', '.join(ITEMS)}")
+    if (expect == "differs") != (interval is not None):
+        raise ValueError(f"{item}: give an interval where a deviation is recorded, and nowhere else")
+
+    def register(judge: Callable[[Result | None], Verdict]) -> Callable[[Result | None], Verdict]:
+        CLAIMS.append(Claim(item, sentence, result, judge, expect, interval, scale))
+        return judge
+
+    return register
+
+
+def assert_as_recorded(claim: Claim) -> None:
+    """Fail unless the claim's verdict is the expected one, and a deviation lies where it was recorded."""
+    verdict = claim.judge(claim.read())
+    found = "borne out" if verdict.borne_out else "differs"
+    assert found == claim.expect, f"{claim.item}: {found}, {claim.expect} was recorded; measured: {verdict.measured}"
+    if claim.interval is not None:
+        low, high = claim.interval
+        assert verdict.value is not None, f"{claim.item}: a recorded deviation needs the measured value"
+        assert low <= verdict.value <= high, f"{claim.item}: {verdict.value} lies outside {low} to {high}"

@@ -1,0 +1,571 @@
+"""Stored results: what is written is what is read, damage is noticed, an interruption loses nothing."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from svf_helpers.experiments import cli, experiment, load, part, registry, runner, store
+from svf_helpers.experiments.source import code_hash
+
+PACKAGE = Path(store.__file__).resolve().parent.parent
+INFO = {"config": {"seeds": [3, 4], "steps": 20_000, "lam": 4.0}, "code": "", "seconds": 1.5, "device": "cpu"}
+ARRAYS = {"summary_cosines": np.linspace(0, 1, 6, dtype=np.float32).reshape(2, 3), "W": np.ones((2, 4), np.float16)}
+
+# A program with one experiment of four parts; INTERRUPT_AT makes it stop as Ctrl-C does.
+PROGRAM = """
+import os, sys
+import numpy as np
+from svf_helpers.experiments import cli, experiment, part, registry
+
+registry.discover = lambda: registry.EXPERIMENTS
+
+@experiment("sums", figures=("Fig 1a",), chapter="superposition", seconds={"quick": 1, "paper": 2})
+def run(scale, device, progress, workdir):
+    def compute(i):
+        if str(i) == os.environ.get("INTERRUPT_AT"):
+            raise KeyboardInterrupt
+        print(f"computing part {i}")
+        return {"w": np.random.default_rng(i).normal(size=(5, i + 1))}
+
+    parts = [part(workdir, f"seed={i}", lambda i=i: compute(i))["w"] for i in range(4)]
+    return {"summary_means": np.array([w.mean() for w in parts])}, {"seeds": [0, 1, 2, 3], "steps": 10, "scale": scale}
+
+if __name__ == "__main__":
+    sys.exit(cli.main())
+"""
+
+
+@pytest.fixture(autouse=True)
+def places(tmp_path, monkeypatch):
+    """Nothing in these tests sees, or writes to, the machine's own data folder or the real experiments."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setattr(store.platformdirs, "user_data_dir", lambda *_, **__: str(tmp_path / "data" / "svf-helpers"))
+    monkeypatch.setattr(registry, "EXPERIMENTS", {})
+    monkeypatch.setattr(registry, "discover", lambda: registry.EXPERIMENTS)
+    monkeypatch.setattr(store, "packaged_folder", lambda: tmp_path / "packaged")
+    return SimpleNamespace(packaged=tmp_path / "packaged", user=tmp_path / "data" / "svf-helpers" / "results")
+
+
+@pytest.fixture
+def one_pair():
+    """One registered experiment, whose summary is ``counter`` times the default and whose ``W`` is noise."""
+    state = SimpleNamespace(summary=ARRAYS["summary_cosines"], calls=0, config=dict(INFO["config"]))
+
+    @experiment("one-pair", figures=("Fig 1b",), chapter="one_pair", seconds={"quick": 1, "paper": 2})
+    def run(scale, device, progress, workdir):
+        state.calls += 1
+        noise = np.random.default_rng(state.calls).normal(size=3)
+        return {"summary_cosines": state.summary, "W": noise}, state.config
+
+    return state
+
+
+def run_program(tmp_path: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
+    """Run the program above from a folder that is not the checkout."""
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir(exist_ok=True)
+    env = os.environ | {"PYTHONPATH": str(PACKAGE.parent), "XDG_DATA_HOME": str(tmp_path / "data")} | environment
+    return subprocess.run(
+        [sys.executable, str(program), *arguments], cwd=elsewhere, env=env, capture_output=True, text=True, timeout=120
+    )
+
+
+# --- the files
+
+
+def test_what_is_saved_is_loaded(tmp_path):
+    path = store.save(tmp_path, "one-pair", "paper", ARRAYS, INFO)
+    result = load("one-pair", folder=tmp_path)
+    assert path == tmp_path / "one-pair.npz"
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["one-pair.json", "one-pair.npz"]
+    for key, value in ARRAYS.items():
+        np.testing.assert_array_equal(result[key], value)
+        assert result[key].dtype == value.dtype
+        with pytest.raises(ValueError, match="read-only"):
+            result[key][...] = 0
+    assert result.info["arrays"]["W"] == {"shape": [2, 4], "dtype": "<f2"}
+    assert result.info["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert result.command == "python -m svf_helpers.experiments run one-pair --scale paper"
+    assert (result.scale, result.seeds) == ("paper", [3, 4])
+    assert result.label() == "paper scale, 2 seeds, 20,000 steps"
+    with pytest.raises(KeyError, match="summary_cosines"):
+        result["cosines"]
+
+
+def test_label_of_one_seed_and_several_lengths(tmp_path):
+    info = INFO | {"config": {"seeds": 7, "steps": [10_000, 80_000]}}
+    store.save(tmp_path, "one-pair", "quick", ARRAYS, info)
+    assert load("one-pair", "quick", tmp_path).label() == "quick scale, 1 seed, 10,000 to 80,000 steps"
+
+
+def test_equal_arrays_give_equal_bytes(tmp_path, monkeypatch):
+    first = store.save(tmp_path / "a", "one-pair", "paper", ARRAYS, INFO).read_bytes()
+    monkeypatch.setattr("time.time", lambda: 2e9)
+    other = {"W": np.asfortranarray(ARRAYS["W"]), "summary_cosines": ARRAYS["summary_cosines"].copy()}
+    assert store.save(tmp_path / "b", "one-pair", "paper", other, INFO).read_bytes() == first
+
+
+def test_config_comes_back_as_json_has_it(tmp_path):
+    config = {"seeds": (1, 2), "steps": 5, "pairs": {10: (0, 4), 2: (1, 5)}}
+    store.save(tmp_path, "one-pair", "paper", ARRAYS, INFO | {"config": config})
+    assert load("one-pair", folder=tmp_path).info["config"]["pairs"] == {"10": [0, 4], "2": [1, 5]}
+
+
+@pytest.mark.parametrize(
+    ("arrays", "config", "message"),
+    [
+        ({}, INFO["config"], "at least one array"),
+        ({"w": np.array([None])}, INFO["config"], "'w' must be a numpy array"),
+        ({"w": [1.0, 2.0]}, INFO["config"], "'w' must be a numpy array of numbers or text, not list"),
+        (ARRAYS, {"seeds": [0]}, "must say steps"),
+        (ARRAYS, {"seeds": [0], "steps": 1, "loss": float("nan")}, "plain JSON"),
+        (ARRAYS, {"seeds": [0], "steps": np.int64(3)}, "plain JSON"),
+    ],
+)
+def test_what_cannot_be_stored_is_refused_and_leaves_the_old_result(tmp_path, arrays, config, message):
+    store.save(tmp_path, "one-pair", "paper", ARRAYS, INFO)
+    with pytest.raises(ValueError, match=message):
+        store.save(tmp_path, "one-pair", "paper", arrays, INFO | {"config": config})
+    assert load("one-pair", folder=tmp_path).seeds == [3, 4]
+
+
+def test_every_changed_byte_is_noticed(tmp_path):
+    store.save(tmp_path, "one-pair", "paper", {"w": np.arange(3.0)}, INFO)
+    for suffix in (".npz", ".json"):
+        file = tmp_path / f"one-pair{suffix}"
+        good = file.read_bytes()
+        for place in range(0, len(good), 7 if suffix == ".npz" else 1):
+            file.write_bytes(good[:place] + bytes([good[place] ^ 1]) + good[place + 1 :])
+            if (
+                suffix == ".json" and good[place : place + 1].isspace()
+            ):  # between the entries of the JSON, where it means nothing
+                continue
+            with pytest.raises(ValueError, match="damaged .*run one-pair --scale paper"):
+                load("one-pair", folder=tmp_path)
+        file.write_bytes(good)
+    assert load("one-pair", folder=tmp_path)["w"].tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".json"])
+@pytest.mark.parametrize("damage", ["truncated", "empty", "gone", "another's", "text"])
+def test_damage_says_how_to_repair_it(tmp_path, suffix, damage):
+    store.save(tmp_path, "one-pair", "paper", ARRAYS, INFO)
+    store.save(tmp_path, "dynamics", "paper", {"w": np.zeros(2)}, INFO)
+    file = tmp_path / f"one-pair{suffix}"
+    if damage == "gone":
+        file.unlink()
+    else:
+        new = {
+            "truncated": file.read_bytes()[:-20],
+            "empty": b"",
+            "another's": (tmp_path / f"dynamics{suffix}").read_bytes(),
+            "text": b'["no", "result"]',
+        }
+        file.write_bytes(new[damage])
+    with pytest.raises(ValueError, match=rf"one-pair\.npz is damaged .*run one-pair --scale paper --out {tmp_path}"):
+        load("one-pair", folder=tmp_path)
+
+
+def test_arrays_are_never_unpickled(tmp_path):
+    store.save(tmp_path, "one-pair", "paper", ARRAYS, INFO)
+    np.savez(tmp_path / "one-pair.npz", W=np.array([{"a": 1}], dtype=object))
+    info = json.loads((tmp_path / "one-pair.json").read_text())
+    info["sha256"] = hashlib.sha256((tmp_path / "one-pair.npz").read_bytes()).hexdigest()
+    info["checksum"] = store._checksum(info)
+    (tmp_path / "one-pair.json").write_text(json.dumps(info))
+    with pytest.raises(ValueError, match="allow_pickle=False"):
+        load("one-pair", folder=tmp_path)
+
+
+@pytest.mark.parametrize("moment", ["write the arrays", "write the JSON", "move the arrays"])
+def test_a_crash_while_writing_leaves_the_old_pair(tmp_path, monkeypatch, moment):
+    store.save(tmp_path, "one-pair", "paper", ARRAYS, INFO)
+    calls = []
+
+    def crash(*arguments):
+        calls.append(arguments)
+        if len(calls) == {"write the arrays": 1, "write the JSON": 2, "move the arrays": 1}[moment]:
+            raise OSError("no space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace" if moment == "move the arrays" else "fsync", crash)
+        with pytest.raises(OSError, match="no space left"):
+            store.save(tmp_path, "one-pair", "paper", {"W": np.zeros(9)}, INFO)
+    np.testing.assert_array_equal(load("one-pair", folder=tmp_path)["W"], ARRAYS["W"])
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["one-pair.json", "one-pair.npz"]
+
+
+def test_a_crash_between_the_two_files_is_noticed(tmp_path, monkeypatch):
+    store.save(tmp_path, "one-pair", "paper", ARRAYS, INFO)
+    move = os.replace
+
+    def crash(source, target):
+        if str(target).endswith(".json"):
+            raise OSError("power cut")
+        move(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", crash)
+        with pytest.raises(OSError, match="power cut"):
+            store.save(tmp_path, "one-pair", "paper", {"W": np.zeros(9)}, INFO)
+    with pytest.raises(ValueError, match="not those that the JSON file describes"):
+        load("one-pair", folder=tmp_path)
+
+
+def test_two_writers_and_a_reader_never_meet_a_torn_pair(tmp_path):
+    code = (
+        "import sys, numpy as np; from svf_helpers.experiments import store\n"
+        "for i in range(60): store.save(sys.argv[1], 'one-pair', 'paper', {'w': np.full(500, int(sys.argv[2]))},"
+        " {'config': {'seeds': [int(sys.argv[2])], 'steps': 1}})"
+    )
+    store.save(tmp_path, "one-pair", "paper", {"w": np.full(500, 0)}, INFO | {"config": {"seeds": [0], "steps": 1}})
+    env = os.environ | {"PYTHONPATH": str(PACKAGE.parent)}
+    writers = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path), seed], env=env) for seed in "12"]
+    seen = set()
+    while any(writer.poll() is None for writer in writers):
+        result = load("one-pair", folder=tmp_path)
+        assert set(result["w"].tolist()) == set(result.seeds)
+        seen |= set(result.seeds)
+    assert [writer.returncode for writer in writers] == [0, 0]
+    assert set(load("one-pair", folder=tmp_path).seeds) < {1, 2}
+    assert seen >= {1, 2}, "the reader saw only one writer: the test proved nothing"
+
+
+# --- finding results
+
+
+def test_the_package_comes_first_then_the_users_folder(places, one_pair):
+    with pytest.raises(FileNotFoundError, match="make it with: python -m svf_helpers.experiments run one-pair --scale"):
+        load("one-pair")
+    store.save(places.user, "one-pair", "paper", ARRAYS, INFO | {"config": {"seeds": [1], "steps": 1}})
+    assert load("one-pair").seeds == [1]
+    packaged = store.save(places.packaged, "one-pair", "paper", ARRAYS, INFO | {"config": {"seeds": [2], "steps": 1}})
+    assert load("one-pair").seeds == [2]
+    packaged.write_bytes(b"damaged")
+    assert load("one-pair").seeds == [1]  # the remedy that the message names works in a package that is read-only
+    (places.user / "one-pair.npz").unlink()
+    with pytest.raises(ValueError, match="packaged/one-pair.npz is damaged"):
+        load("one-pair")
+
+
+@pytest.mark.parametrize("folder", [None, "somewhere"])
+def test_an_unknown_name_or_scale_is_refused(tmp_path, one_pair, folder):
+    folder = folder and tmp_path / folder
+    with pytest.raises(ValueError, match="no experiment 'one-pairs'. Did you mean 'one-pair'. Known names: one-pair"):
+        load("one-pairs", folder=folder)
+    with pytest.raises(ValueError, match="scale 'full' is unknown; choose 'quick' or 'paper'"):
+        load("one-pair", "full", folder=folder)
+
+
+def test_registering_refuses_bad_and_taken_names(one_pair):
+    good = {"figures": ("Fig 3",), "chapter": "dynamics", "seconds": {"quick": 1, "paper": 2}}
+    for name in ("One pair", "one.quick", "../one", "", "one-"):
+        with pytest.raises(ValueError, match="lower-case letters"):
+            experiment(name, **good)
+    with pytest.raises(ValueError, match="'quick' and 'paper'"):
+        experiment("dynamics", **good | {"seconds": {"quick": 1}})
+    with pytest.raises(ValueError, match="already registered"):
+        experiment("one-pair", **good)(lambda **_: None)
+
+
+def test_the_real_experiments_can_be_listed():
+    """Whatever is registered imports without torch's or the network's help, and every chapter has a file's stem."""
+    code = (
+        "import sys; from svf_helpers.experiments import load, registry; assert 'torch' not in sys.modules;"
+        "assert all(e.chapter.isidentifier() and e.figures for e in registry.discover().values())"
+    )
+    env = os.environ | {"PYTHONPATH": str(PACKAGE.parent)}
+    subprocess.run([sys.executable, "-c", code], env=env, check=True, timeout=120)
+
+
+# --- running
+
+
+def test_a_run_stores_its_provenance(tmp_path, one_pair):
+    path = runner.run("one-pair", "quick", "cpu", tmp_path)
+    result = load("one-pair", "quick", tmp_path)
+    assert path.name == "one-pair.quick.npz"
+    assert [file.name for file in tmp_path.iterdir() if file.is_dir()] == []
+    info = result.info
+    assert (info["name"], info["scale"], info["device"], info["chapter"]) == ("one-pair", "quick", "cpu", "one_pair")
+    assert info["figures"] == ["Fig 1b"]
+    assert info["versions"]["numpy"] == np.__version__
+    assert set(info["versions"]) == {"svf_helpers", "torch", "numpy"}
+    assert info["seconds"] >= 0
+    assert len(info["code"]) == 16
+
+
+def test_an_interrupted_run_resumes_and_ends_the_same(tmp_path):
+    whole = run_program(
+        tmp_path, "run", "sums", "--scale", "paper", "--device", "cpu", "--out", str(tmp_path / "whole")
+    )
+    assert whole.returncode == 0, whole.stderr
+    arguments = ("run", "sums", "--scale", "paper", "--device", "cpu", "--out", str(tmp_path / "out"))
+    first = run_program(tmp_path, *arguments, INTERRUPT_AT="2")
+    assert first.returncode == 130
+    assert "Interrupted" in first.stderr
+    assert "same command resumes" in first.stderr
+    assert "Traceback" not in first.stderr
+    assert not (tmp_path / "out" / "sums.npz").exists()
+    assert (tmp_path / "out" / ".partial" / "sums-paper").is_dir()
+    second = run_program(tmp_path, *arguments)
+    assert second.returncode == 0, second.stderr
+    assert [line for line in second.stdout.splitlines() if "part" in line] == ["computing part 2", "computing part 3"]
+    assert (tmp_path / "out" / "sums.npz").read_bytes() == (tmp_path / "whole" / "sums.npz").read_bytes()
+    assert not (tmp_path / "out" / ".partial").exists()
+    third = run_program(tmp_path, *arguments)
+    assert "already stored" in third.stdout
+    assert "computing" not in third.stdout
+    assert run_program(tmp_path, *arguments, "--fresh").stdout.count("computing") == 4
+
+
+def test_checkpoints_of_other_code_or_device_are_not_mixed_in(tmp_path, one_pair, monkeypatch):
+    state = runner.partial_folder(tmp_path, "one-pair", "paper")
+    state.mkdir(parents=True)
+    (state / "part-0.npz").write_bytes(b"hours of work")
+    code = code_hash(registry.get("one-pair").run)
+    for made_by, what in (
+        ({"code": "f00", "device": "cpu"}, "other code"),
+        ({"code": code, "device": "GPU"}, "device"),
+    ):
+        (state / runner.STATE).write_text(json.dumps(made_by | {"seconds": 3600}))
+        with pytest.raises(ValueError, match=rf"{what} .*--fresh"):
+            runner.run("one-pair", "paper", "cpu", tmp_path)
+        assert (state / "part-0.npz").read_bytes() == b"hours of work"
+    (state / runner.STATE).write_text(json.dumps({"code": code, "device": "cpu", "seconds": 3600}))
+    runner.run("one-pair", "paper", "cpu", tmp_path)
+    assert load("one-pair", folder=tmp_path).info["seconds"] >= 3600  # counted over the interruption
+
+
+def test_fresh_throws_checkpoints_away(tmp_path, one_pair):
+    state = runner.partial_folder(tmp_path, "one-pair", "paper")
+    state.mkdir(parents=True)
+    (state / "part-0.npz").write_bytes(b"old")
+    runner.run("one-pair", "paper", "cpu", tmp_path, fresh=True)
+    assert load("one-pair", folder=tmp_path).info["seconds"] < 60
+    assert not state.exists()
+
+
+@pytest.mark.skipif(store.fcntl is None, reason="without file locks two runs cannot notice each other")
+def test_two_runs_of_one_result_do_not_share_a_folder(tmp_path, one_pair):
+    state = runner.partial_folder(tmp_path, "one-pair", "quick")
+    state.mkdir(parents=True)
+    with (
+        store.locked(state, shared=True),
+        pytest.raises(ValueError, match="another process is running one-pair at quick scale"),
+    ):
+        runner.run("one-pair", "quick", "cpu", tmp_path)
+    assert one_pair.calls == 0
+
+
+def test_a_damaged_part_is_computed_again(tmp_path):
+    part(tmp_path, "a", lambda: {"w": np.ones(3)})
+    (tmp_path / "part-a.npz").write_bytes(b"PK\x03\x04 cut short")
+    assert part(tmp_path, "a", lambda: {"w": np.zeros(3)})["w"].tolist() == [0, 0, 0]
+    with pytest.raises(ValueError, match="its name becomes a file's"):
+        part(tmp_path, "../a", dict)
+
+
+def test_the_code_hash_follows_what_the_run_reaches(tmp_path, monkeypatch):
+    """It changes with a helper two modules down, and not with comments, docstrings or what the run never uses."""
+    package = tmp_path / "svf_helpers"
+    shutil.copytree(PACKAGE / "experiments", package / "experiments")
+    (package / "toy").mkdir()
+    files = {
+        "__init__.py": "__version__ = '0'\n",
+        "toy/__init__.py": "from .model import step\n",
+        "toy/model.py": "def step(x):\n    return 2 * x\n",
+        "plots.py": "COLOUR = 1\n",
+        "experiments/my_runs.py": (
+            "from svf_helpers.experiments import experiment\nfrom svf_helpers import plots\nA = 1\nB = 2\n"
+            "@experiment('a', figures=('Fig 3',), chapter='dynamics', seconds={'quick': 1, 'paper': 2})\n"
+            "def run(scale, device, progress, workdir):\n    from svf_helpers.toy import step\n    return step(A)\n"
+        ),
+    }
+    for name, text in files.items():
+        (package / name).write_text(text)
+
+    def fingerprint(**changes: str) -> str:
+        for name, text in (files | {key: value for key, value in changes.items()}).items():
+            (package / name).write_text(text)
+        code = "from svf_helpers.experiments import registry, source; print(source.code_hash(registry.get('a').run))"
+        env = os.environ | {"PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+        return subprocess.run(
+            [sys.executable, "-P", "-c", code], env=env, capture_output=True, text=True, check=True
+        ).stdout
+
+    runs, model = "experiments/my_runs.py", "toy/model.py"
+    plain = fingerprint()
+    assert len(plain.strip()) == 16
+    assert fingerprint(**{model: 'def step(x):\n    """Doubles."""\n    return 2 * x  # twice\n'}) == plain
+    assert fingerprint(**{runs: files[runs].replace("B = 2", "B = 3").replace("'paper': 2", "'paper': 9")}) == plain
+    assert fingerprint(**{"plots.py": "COLOUR = 2\n"}) == plain
+    assert fingerprint(**{model: "def step(x):\n    return 3 * x\n"}) != plain
+    assert fingerprint(**{runs: files[runs].replace("A = 1", "A = 3")}) != plain
+    assert fingerprint(**{runs: files[runs].replace("step(A)", "step(-A)")}) != plain
+
+
+# --- the command line
+
+
+def test_list_says_what_is_stored(tmp_path, one_pair, capsys):
+    out = ["--out", str(tmp_path)]
+    assert cli.main(["list", *out]) == 0
+    assert [line.split()[:3] for line in capsys.readouterr().out.splitlines()[1:]] == [
+        ["one-pair", "quick", "missing"],
+        ["one-pair", "paper", "missing"],
+    ]
+    cli.main(["run", "one-pair", "--device", "cpu", *out])
+    store.save(tmp_path, "one-pair", "paper", ARRAYS, INFO | {"code": "f00"})
+    capsys.readouterr()
+    cli.main(["list", *out])
+    quick, paper = capsys.readouterr().out.splitlines()[1:]
+    assert quick.split()[2] == "stored"
+    assert "stored, older code" in paper
+    assert quick.endswith("one_pair  Fig 1b")
+    (tmp_path / "one-pair.npz").write_bytes(b"")
+    cli.main(["list", *out])
+    assert "damaged" in capsys.readouterr().out
+
+
+def test_check_compares_summaries_by_value(tmp_path, one_pair, capsys):
+    arguments = ["check", "one-pair", "--out", str(tmp_path)]
+    assert cli.main(arguments) == 1
+    assert "make it with: python -m svf_helpers.experiments run one-pair --scale quick" in capsys.readouterr().out
+    assert cli.main(["run", "one-pair", "--device", "cpu", "--out", str(tmp_path)]) == 0
+    capsys.readouterr()
+    one_pair.summary = one_pair.summary + np.float32(5e-4)
+    assert cli.main(arguments) == 0
+    assert capsys.readouterr().out.splitlines()[1].split() == ["one-pair", "same", "1", "1"]
+    one_pair.summary = one_pair.summary + np.float32(5e-3)
+    assert cli.main(arguments) == 1
+    assert "summary_cosines: 6 of 6 entries differ by more than 0.001" in capsys.readouterr().out
+    one_pair.summary = ARRAYS["summary_cosines"][:1]
+    assert cli.main(arguments) == 1
+    assert "float32[1, 3] now, float32[2, 3] stored" in capsys.readouterr().out
+    one_pair.summary, one_pair.config = ARRAYS["summary_cosines"], INFO["config"] | {"lam": 5.0}
+    assert cli.main(arguments) == 1
+    assert "the config changed" in capsys.readouterr().out
+
+
+def test_an_interrupted_check_changes_nothing(tmp_path, capsys):
+    @experiment("one-pair", figures=("Fig 1b",), chapter="one_pair", seconds={"quick": 1, "paper": 2})
+    def run(**_):
+        raise KeyboardInterrupt
+
+    store.save(tmp_path, "one-pair", "quick", ARRAYS, INFO)
+    before = {file: file.read_bytes() for file in tmp_path.iterdir()}
+    assert cli.main(["check", "--out", str(tmp_path)]) == 130
+    assert "nothing was changed" in capsys.readouterr().err
+    assert {file: file.read_bytes() for file in tmp_path.iterdir()} == before
+
+
+def test_tolerances_are_the_experiments_own(tmp_path):
+    arrays = {"a": np.array([1.0, np.nan]), "b": np.array([5]), "c": np.array(["x"]), "d": np.zeros(2)}
+    store.save(tmp_path, "one-pair", "quick", arrays, INFO)
+    stored, config = load("one-pair", "quick", tmp_path), INFO["config"]
+
+    def differences(tolerances: dict, **new: np.ndarray) -> tuple[str, ...]:
+        return runner.compare(stored, arrays | new, config, tolerances).differences
+
+    assert differences({"?": 1e-6}) == ()
+    assert differences({"a": 0.1}, a=np.array([1.15, np.nan])) == ()
+    assert len(differences({"a": 0.1}, a=np.array([1.25, np.nan]))) == 1
+    assert len(differences({"a": 0.1}, a=np.array([1.0, 2.0]))) == 1
+    assert len(differences({"b": 1e-3}, b=np.array([6]))) == 1
+    assert differences({"c": 1e-3}, c=np.array(["y"])) == ("c: 1 of 1 entries changed",)
+    assert differences({"a": None, "?": 1e-6}, a=np.zeros(2)) == ()
+    assert differences({"d": 1e-6, "gone_*": 1e-6}) == (
+        "no array is called 'gone_*', which the experiment wants compared",
+    )
+    assert differences({"a": 1.0}, e=np.zeros(1)) == ("e: not stored",)
+    shapes_only = runner.compare(stored, arrays, config, dict(registry.SUMMARIES))
+    assert (shapes_only.by_value, shapes_only.by_shape, shapes_only.differences) == (0, 4, ())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "sum", "--device", "cpu"], "there is no experiment 'sum'. Did you mean 'sums'? Known names: sums"),
+        (["run", "sums", "nonsense", "--device", "cpu"], "there is no experiment 'nonsense'. Known names: sums"),
+        (["check", "sum"], "Did you mean 'sums'?"),
+        (["run", "sums", "--scale", "full"], "choose from"),
+        (["run"], "NAME"),
+        ([], "action"),
+    ],
+)
+def test_wrong_arguments_end_with_2_and_run_nothing(tmp_path, arguments, message):
+    ended = run_program(tmp_path, *arguments)
+    assert ended.returncode == 2
+    assert message in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert "computing" not in ended.stdout
+
+
+def test_a_missing_gpu_is_said_in_plain_words(one_pair, monkeypatch, capsys, tmp_path):
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert cli.main(["run", "one-pair", "--device", "cuda", "--out", str(tmp_path)]) == 2
+    assert "torch sees no GPU here; choose cpu or auto" in capsys.readouterr().err
+    assert runner.resolve_device("auto") == "cpu"
+    assert one_pair.calls == 0
+
+
+def test_a_failing_run_is_reported_and_the_others_go_on(one_pair, tmp_path, capsys):
+    @experiment("broken", figures=("Fig 3",), chapter="dynamics", seconds={"quick": 1, "paper": 2})
+    def run(**_):
+        raise ZeroDivisionError("by zero")
+
+    assert cli.main(["run", "all", "--device", "cpu", "--out", str(tmp_path)]) == 1
+    said = capsys.readouterr()
+    assert "broken (quick) failed: ZeroDivisionError: by zero" in said.err
+    assert "Traceback" not in said.err
+    details = tmp_path / ".partial" / "broken-quick" / "traceback.txt"
+    assert "raise ZeroDivisionError" in details.read_text()
+    assert load("one-pair", "quick", tmp_path).scale == "quick"
+
+
+def test_an_installed_package_reads_its_own_results_and_writes_to_the_users_folder(tmp_path):
+    """As in Colab: no checkout around the package, another working directory."""
+    site = tmp_path / "site"
+    shutil.copytree(PACKAGE / "experiments", site / "svf_helpers" / "experiments", ignore=lambda *_: {"__pycache__"})
+    shutil.copy(PACKAGE / "__init__.py", site / "svf_helpers")
+    store.save(site / "svf_helpers" / "results", "packaged", "paper", ARRAYS, INFO)
+    ended = run_program(tmp_path, "run", "sums", "--device", "cpu", PYTHONPATH=str(site), PYTHONSAFEPATH="1")
+    assert ended.returncode == 0, ended.stderr
+    written = sorted(path.name for path in tmp_path.rglob("sums*"))
+    assert written == ["sums.quick.json", "sums.quick.npz"]
+    reading = (
+        "import svf_helpers; from svf_helpers.experiments import load, store; print(svf_helpers.__file__);"
+        "print(load('packaged').label(), '|', load('sums', 'quick').label(), '|', store.default_out())"
+    )
+    env = os.environ | {"PYTHONPATH": str(site), "XDG_DATA_HOME": str(tmp_path / "data")}
+    said = subprocess.run(
+        [sys.executable, "-P", "-c", reading], cwd="/", env=env, capture_output=True, text=True, check=True
+    ).stdout
+    assert str(site) in said
+    assert "paper scale, 2 seeds, 20,000 steps | quick scale, 4 seeds, 10 steps" in said
+    assert str(site) not in said.splitlines()[1]
+    (site / "pyproject.toml").touch()  # a checkout is told by this file beside the package
+    again = subprocess.run(
+        [sys.executable, "-P", "-c", reading], cwd="/", env=env, capture_output=True, text=True, check=True
+    ).stdout
+    assert again.strip().endswith(str(site / "svf_helpers" / "results"))
+
+
+def test_the_module_runs_as_a_command(tmp_path):
+    env = os.environ | {"PYTHONPATH": str(PACKAGE.parent)}
+    command = [sys.executable, "-m", "svf_helpers.experiments", "run", "no-such-run"]
+    ended = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("python -m svf_helpers.experiments: there is no experiment 'no-such-run'")
