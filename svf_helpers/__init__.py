@@ -1,6 +1,6 @@
 """Helpers for an executable book on singular vectors of attention heads and features.
 
-Each module is one floor of the book's machinery; import what you need from it, e.g. ``from svf_helpers.qk import qk_svd``.
+Import what you need from its module, e.g. ``from svf_helpers.qk import qk_svd``.
 Nothing is imported here, so that ``import svf_helpers`` costs nothing.
 """
 

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from .features import gram, unit
-from .qk import QKSVD, singular_groups
+from .qk import QKSVD, matrix_sqrt, singular_groups, whitened_qk_svd
 
 
 class Alignment(NamedTuple):
@@ -111,6 +111,35 @@ def best_alignment(
     tied = torch.stack([sizes.gather(-1, side) > 1 for side in group]).any(0)
     values = values.clamp_min(0).sqrt()
     return Alignment(values[0], values[1], vector, tied)
+
+
+def whitened_alignment(
+    W: Float[Tensor, "... d n"],
+    W_Q: Float[Tensor, "... d r"],
+    W_K: Float[Tensor, "... d r"],
+    pairs: Sequence[tuple[int, int]],
+    tolerance: float = 1e-3,
+) -> Alignment:
+    r"""Each pair against what the whitened SVD says its features are: $C^{1/2}\hat u_k$ and $C^{1/2}\hat v_k$ of its rank.
+
+    $\hat u_k, \hat v_k$ are singular vectors of $C^{1/2} W_Q W_K^\top C^{1/2}$ with $C = W W^\top$. The features are
+    found exactly where the targets match features one to one and the whitened features of interest are orthogonal on
+    the query side and on the key side, with distinct singular values. (This book's; not in the paper.)
+
+    Where ``tied`` is true the rank's vectors are not determined, and the number means nothing.
+    """
+    C = gram(W)
+    root = matrix_sqrt(C)
+    svd = whitened_qk_svd(W_Q, W_K, C, C)
+    if len(pairs) > svd.S.shape[-1]:
+        raise ValueError(f"{len(pairs)} pairs but {svd.S.shape[-1]} singular vectors: not every pair has its own rank")
+    query, key = _cosines(W, QKSVD(root @ svd.U, svd.S, root @ svd.V), pairs)
+    groups = singular_groups(svd.S, tolerance)
+    count = len(pairs)
+    tied = _group_sizes(groups).gather(-1, groups)[..., :count] > 1
+    own = lambda cosines: cosines[..., :count].diagonal(dim1=-2, dim2=-1)  # noqa: E731
+    vector = torch.arange(count, device=W.device)[:, None].expand(*tied.shape, 2)
+    return Alignment(own(query), own(key), vector, tied)
 
 
 def vector_cosines(

@@ -2,8 +2,9 @@
 
 Every function takes tensors or arrays and returns one ``matplotlib.figure.Figure``; a notebook cell that ends in the
 call shows one image. Nothing is trained or decomposed here: what is drawn is what was given.
-Figures over training and over sweeps are in :mod:`svf_helpers.plots_training`, the diagram of the toy model in
-:mod:`svf_helpers.diagram`; all of them can be imported from here.
+Figures over training and over sweeps are in :mod:`svf_helpers.plots_training`, features in the plane in
+:mod:`svf_helpers.plots_plane`, the diagram of the toy model in :mod:`svf_helpers.diagram`; all of them can be imported
+from here.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from svf_helpers.diagram import model_diagram
+from svf_helpers.plots_plane import feature_plane
 from svf_helpers.plots_training import dynamics, lock_times, sweep, training_curves
 from svf_helpers.style import (
     DIVERGING,
@@ -41,6 +43,7 @@ __all__ = [
     "alignment_heatmap",
     "cosine_heatmap",
     "dynamics",
+    "feature_plane",
     "gram_heatmap",
     "lock_times",
     "model_diagram",
@@ -55,7 +58,7 @@ def cosine_heatmap(
     pairs: Iterable[tuple[int, int]] = (),
     *,
     title: str | Sequence[str] | None = None,
-    order: Iterable[int] = (),
+    order: Iterable[int] | Sequence[Iterable[int]] = (),
 ) -> Figure:
     """Cosines between all features, as in Figures 1(a) to 1(c): red for +1, white for 0, blue for -1.
 
@@ -63,7 +66,7 @@ def cosine_heatmap(
         cosines: [n, n], or a list or stack of such matrices to show side by side.
         pairs: (query feature, key feature) of interest, for instance ``config.pairs``: marked along the edges.
         title: one for each matrix.
-        order: features to place first, in that order; the others follow by number.
+        order: features to place first, in that order; the others follow by number. Or one such list for each matrix.
 
     Raises:
         ValueError: for matrices that are not square, values that are no cosines, features that do not exist.
@@ -76,12 +79,12 @@ def cosine_heatmap(
     """
     panels = [as_cosines(c, "cosines", 2) for c in _panels(cosines)]
     titles = _titles(title, len(panels))
-    pairs, order = list(pairs), list(order)
+    pairs, orders = list(pairs), _orders(order, len(panels))
     with house_style():
         figure, axes = new_figure(1, len(panels), _height(panels, 4.3), _wide(panels))
-        for axis, panel, name in zip(axes[0], panels, titles, strict=True):
+        for axis, panel, name, first in zip(axes[0], panels, titles, orders, strict=True):
             n = _square(panel, "cosines")
-            shown = feature_order(order, n)
+            shown = feature_order(first, n)
             image = axis.imshow(panel[np.ix_(shown, shown)], cmap=DIVERGING, vmin=-1, vmax=1)
             feature_ticks(axis.xaxis, shown, 20 // len(panels))
             feature_ticks(axis.yaxis, shown, 20 // len(panels))
@@ -267,6 +270,16 @@ def _titles(title: str | Sequence[str] | None, count: int) -> list[str]:
     if title is None:
         return [""] * count
     return as_labels([title] if isinstance(title, str) else title, count, "title", "{}")
+
+
+def _orders(order, count: int) -> list[list[int]]:
+    """One order serves all panels; several must be as many as there are panels."""
+    order = list(order)
+    if not any(np.ndim(first) for first in order):
+        return [order] * count
+    if len(order) != count:
+        raise ValueError(f"order: one list for each of the {count} matrices is needed, got {len(order)}")
+    return [list(first) for first in order]
 
 
 def _wide(panels: list) -> float:

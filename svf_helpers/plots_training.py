@@ -71,7 +71,11 @@ def dynamics(
 
 
 def lock_times(
-    times: Float[Array, "seeds m"], *, labels: Sequence[str] | None = None, total: int | None = None
+    times: Float[Array, "seeds m"],
+    *,
+    labels: Sequence[str] | None = None,
+    total: int | None = None,
+    xlabel: str = "training step at which |cosine| first passes 0.9",
 ) -> Figure:
     """When each pair locks: the step at which |cos| first passes .9, one dot a seed, the median as a bar.
 
@@ -80,6 +84,7 @@ def lock_times(
         labels: names of the m pairs.
         total: the length of training. Pairs that never locked are drawn there as open circles and counted, so it is
             needed if there are any.
+        xlabel: what the steps are, where they are not first crossings.
 
     Raises:
         ValueError: for negative steps, NaN without ``total``, or a lock after the end of training.
@@ -120,7 +125,7 @@ def lock_times(
                 axis.annotate(f"{(~seen).sum()} of {seeds} never", (total, k), xytext=(8, 0),
                               textcoords="offset points", va="center", fontsize=8, annotation_clip=False)
         axis.set_yticks(range(m), names)
-        axis.set(ylim=(m - 0.5, -0.5), xlabel=f"training step at which |cosine| first passes {LOCKED:g}")
+        axis.set(ylim=(m - 0.5, -0.5), xlabel=xlabel)
         axis.set_xlim(left=0, right=None if total is None else total * 1.02)
         axis.grid(axis="x", color="#e5e5e5", linewidth=0.7)
         axis.set_axisbelow(True)

@@ -1,8 +1,8 @@
 r"""The SVD of the QK matrix $\Omega = W_Q W_K^\top = U \Sigma V^\top$, from its factors (paper, section 2).
 
 The QK matrix is $d_{model} \times d_{model}$ but has rank $d_{head}$ at most, so it is never built. With
-$W_Q = Q_q R_q$ and $W_K = Q_k R_k$ (QR) the SVD of the small core $R_q R_k^\top = P \Sigma T^\top$ gives
-$U = Q_q P$ and $V = Q_k T$.
+$W_Q = Q_q R_q$ and $W_K = Q_k R_k$ (QR) the SVD of the small core $R_q R_k^\top = P \Sigma \Theta^\top$ gives
+$U = Q_q P$ and $V = Q_k \Theta$.
 """
 
 from __future__ import annotations
@@ -11,16 +11,13 @@ from typing import NamedTuple
 
 import torch
 from einops import rearrange
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
-# Cholesky QR and the eigenvalues of core core^T both square a condition number. In float64, for factors of float32
-# numbers, that is harmless up to this condition of either factor and of the core; other heads take Householder QR.
-CONDITION = 1e4
 # Heads are worked through in groups whose float64 copies stay in the processor's cache (or well within a GPU).
 GROUP_BYTES = {"cpu": 4 << 20, "cuda": 1 << 30}
 # How far U S V^T may miss W_Q W_K^T, and U^T U the identity, before a result is done again or refused.
-TOLERANCE = {torch.float32: 2e-5, torch.float64: 1e-11}
+TOLERANCE = {torch.float32: 1e-6, torch.float64: 1e-11}
 
 
 class QKSVD(NamedTuple):
@@ -108,11 +105,32 @@ def whitened_qk_svd(
     """
     whitened = []
     for W, C, name in ((W_Q, C_query, "C_query"), (W_K, C_key, "C_key")):
-        root = _matrix_sqrt(C, name)
+        root = matrix_sqrt(C, name)
         if W.ndim < 2 or C.shape[-1] != W.shape[-2]:
             raise ValueError(f"{name} has shape {tuple(C.shape)}, weights {tuple(W.shape)}: must agree in d_model")
         whitened.append((root @ W.detach().to(root)).to(W))
     return qk_svd(*whitened)
+
+
+def matrix_sqrt(C: Float[Tensor, "... d d"], name: str = "C") -> Float[Tensor, "... d d"]:
+    """The symmetric square root of a positive semidefinite matrix; ``name`` is what an error calls it.
+
+    Raises:
+        ValueError: for a matrix that is not square, symmetric and positive semidefinite.
+    """
+    if C.ndim < 2 or C.shape[-1] != C.shape[-2]:
+        raise ValueError(f"{name} has shape {tuple(C.shape)}: expected [..., d_model, d_model]")
+    if not C.isfinite().all():
+        raise ValueError(f"{name} holds values that are not finite")
+    C = C.detach().double()
+    largest = C.abs().amax((-2, -1), keepdim=True)
+    if ((C - C.mT).abs() > 1e-4 * C.abs() + 1e-6 * largest).any():
+        raise ValueError(f"{name} is not symmetric")
+    eigenvalues, vectors = torch.linalg.eigh((C + C.mT) / 2)
+    if (eigenvalues < -1e-6 * eigenvalues.abs().amax(-1, keepdim=True)).any():
+        raise ValueError(f"{name} has negative eigenvalues: second moments are positive semidefinite")
+    root = rearrange(eigenvalues.clamp_min(0).sqrt(), "... k -> ... 1 k")
+    return (vectors * root) @ vectors.mT
 
 
 def singular_groups(S: Float[Tensor, "... d_head"], tolerance: float = 1e-3) -> Int[Tensor, "... d_head"]:
@@ -172,23 +190,23 @@ def _checked(W_Q: Tensor, W_K: Tensor, device) -> tuple[Tensor, Tensor]:
     except RuntimeError as error:
         shapes = f"W_Q {tuple(W_Q.shape)} and W_K {tuple(W_K.shape)}"
         raise ValueError(f"leading dimensions of {shapes} do not match") from error
-    if not (W_Q.isfinite().all() and W_K.isfinite().all()):
-        raise ValueError("W_Q or W_K holds values that are not finite")
+    for name, W in (("W_Q", W_Q), ("W_K", W_K)):
+        if not W.sum().isfinite() and not W.isfinite().all():  # the sum is quick, but may overflow
+            raise ValueError(f"{name} holds values that are not finite")
     return W_Q, W_K
 
 
 def _svd_group(W_Q: Float[Tensor, "I d r"], W_K: Float[Tensor, "I d r"]) -> QKSVD:
-    """The SVD of a few heads: fast where the condition allows it and the check agrees, else by Householder QR."""
+    """The SVD of a few heads: by Cholesky QR, and where the check finds that off, by Householder QR."""
     wide_Q, wide_K, scale = W_Q.double(), W_K.double(), None
-    tolerance = TOLERANCE[W_Q.dtype]
     if W_Q.dtype == torch.float64:  # an answer to full float64 precision cannot afford the squared condition
         (wide_Q, scale_Q), (wide_K, scale_K) = _near_one(wide_Q), _near_one(wide_K)
         scale = scale_Q * scale_K
-        off = torch.ones(len(W_Q), dtype=torch.bool, device=W_Q.device)
-        svd = QKSVD(torch.empty_like(wide_Q), wide_Q.new_empty(W_Q.shape[0], W_Q.shape[2]), torch.empty_like(wide_K))
+        svd = QKSVD(torch.zeros_like(wide_Q), wide_Q.new_zeros(W_Q.shape[0], W_Q.shape[2]), torch.zeros_like(wide_K))
     else:
-        svd, off = _svd_cholesky(wide_Q, wide_K)
-        off |= ~(_error(svd, wide_Q, wide_K) < tolerance)
+        svd = _svd_cholesky(wide_Q, wide_K)
+    tolerance = TOLERANCE[W_Q.dtype]
+    off = ~(_error(svd, wide_Q, wide_K) < tolerance)
     if off.any():
         again = _svd_householder(wide_Q[off], wide_K[off])
         wrong = ~(_error(again, wide_Q[off], wide_K[off]) < tolerance)
@@ -207,24 +225,30 @@ def _near_one(W: Float[Tensor, "I d r"]) -> tuple[Float[Tensor, "I d r"], Float[
     return torch.ldexp(W, -exponent[:, None, None]), torch.ldexp(W.new_ones(len(W), 1), exponent[:, None])
 
 
-def _svd_cholesky(W_Q: Float[Tensor, "I d r"], W_K: Float[Tensor, "I d r"]) -> tuple[QKSVD, Bool[Tensor, " I"]]:
-    """By Cholesky QR and the eigenvectors of core core^T; also which heads are too ill-conditioned for that."""
-    L_q, failed_q = torch.linalg.cholesky_ex(W_Q.mT @ W_Q)
-    L_k, failed_k = torch.linalg.cholesky_ex(W_K.mT @ W_K)
-    failed = (failed_q > 0) | (failed_k > 0)
-    eye = torch.eye(W_Q.shape[-1], dtype=W_Q.dtype, device=W_Q.device)
-    L_q, L_k = (torch.where(failed[:, None, None], eye, L) for L in (L_q, L_k))
-    core = L_q.mT @ L_k
-    squares, P = torch.linalg.eigh(core @ core.mT)
-    S, P = squares.clamp_min(0).sqrt().flip(-1), P.flip(-1)
-    T = core.mT @ P / S[..., None, :]
-    U = W_Q @ torch.linalg.solve_triangular(L_q.mT, P, upper=True)
-    V = W_K @ torch.linalg.solve_triangular(L_k.mT, T, upper=True)
-    well = S[..., -1] * CONDITION > S[..., 0]
-    for L in (L_q, L_k):
-        diagonal = L.diagonal(dim1=-2, dim2=-1)
-        well &= diagonal.amin(-1) * CONDITION > diagonal.amax(-1)
-    return QKSVD(U, S, V), failed | ~well
+def _svd_cholesky(W_Q: Float[Tensor, "I d r"], W_K: Float[Tensor, "I d r"]) -> QKSVD:
+    """By Cholesky QR, columns scaled to length 1 first; not finite where that fails.
+
+    It squares the condition number, which float64 can afford for most factors of float32 numbers.
+    """
+    parts = []
+    for W in (W_Q, W_K):
+        G = W.mT @ W
+        length = G.diagonal(dim1=-2, dim2=-1).sqrt()
+        L, failed = torch.linalg.cholesky_ex(G / (length[:, :, None] * length[:, None, :]))
+        L = torch.where((failed > 0)[:, None, None], torch.nan, L)
+        parts.append((W, length, L))
+    (W_Q, d_q, L_q), (W_K, d_k, L_k) = parts
+    P, S, Th = _core_svd(L_q.mT @ ((d_q * d_k)[..., None] * L_k))
+    U = W_Q @ (torch.linalg.solve_triangular(L_q.mT, P, upper=True) / d_q[..., None])
+    V = W_K @ (torch.linalg.solve_triangular(L_k.mT, Th.mT, upper=True) / d_k[..., None])
+    return QKSVD(U, S, V)
+
+
+def _core_svd(core: Float[Tensor, "I r r"]) -> tuple[Tensor, Tensor, Tensor]:
+    """torch's SVD, for which a matrix that is not finite is an error: here it gives a result that is not finite."""
+    fine = core.isfinite().all(-1).all(-1)[:, None, None]
+    P, S, Th = torch.linalg.svd(torch.where(fine, core, 0.0))
+    return torch.where(fine, P, torch.nan), S, Th
 
 
 def _svd_householder(W_Q: Float[Tensor, "I d r"], W_K: Float[Tensor, "I d r"]) -> QKSVD:
@@ -239,27 +263,11 @@ def _error(svd: QKSVD, W_Q: Tensor, W_K: Tensor) -> Float[Tensor, " I"]:
     """Relative error of U S V^T and of orthonormality, estimated on fixed random probes at little cost."""
     U, S, V = svd
     generator = torch.Generator().manual_seed(0)
-    probe = lambda size: torch.randn(size, 2, generator=generator, dtype=torch.float64).to(U)  # noqa: E731
+    probe = lambda size: torch.randn(size, 1, generator=generator, dtype=torch.float64).to(U)  # noqa: E731
     norm = lambda array: torch.linalg.vector_norm(array, dim=(-2, -1))  # noqa: E731
     x, z = probe(U.shape[-2]), probe(U.shape[-1])
     k = W_K.mT @ x
-    scale = torch.linalg.vector_norm(W_Q, dim=(-2, -1)) * norm(k)
+    scale = norm(W_Q) * norm(k)
     reconstruction = norm(W_Q @ k - U @ (S[..., None] * (V.mT @ x))) / scale.clamp_min(torch.finfo(U.dtype).tiny)
     orthonormality = torch.maximum(norm(U.mT @ (U @ z) - z), norm(V.mT @ (V @ z) - z)) / norm(z)
     return torch.maximum(reconstruction, orthonormality)
-
-
-def _matrix_sqrt(C: Tensor, name: str) -> Tensor:
-    if C.ndim < 2 or C.shape[-1] != C.shape[-2]:
-        raise ValueError(f"{name} has shape {tuple(C.shape)}: expected [..., d_model, d_model]")
-    if not C.isfinite().all():
-        raise ValueError(f"{name} holds values that are not finite")
-    C = C.detach().double()
-    largest = C.abs().amax((-2, -1), keepdim=True)
-    if ((C - C.mT).abs() > 1e-4 * C.abs() + 1e-6 * largest).any():
-        raise ValueError(f"{name} is not symmetric")
-    eigenvalues, vectors = torch.linalg.eigh((C + C.mT) / 2)
-    if (eigenvalues < -1e-6 * eigenvalues.abs().amax(-1, keepdim=True)).any():
-        raise ValueError(f"{name} has negative eigenvalues: second moments are positive semidefinite")
-    root = rearrange(eigenvalues.clamp_min(0).sqrt(), "... k -> ... 1 k")
-    return (vectors * root) @ vectors.mT

@@ -45,6 +45,11 @@ class Slider:
         if self.start not in values:
             raise ValueError(f"slider {self.name!r}: start must be one of its values, got {self.start}")
 
+    @property
+    def step(self) -> float:
+        """The step of a live slider."""
+        return self.live_step or min(b - a for a, b in itertools.pairwise(self.values))
+
     def text(self, value: float) -> str:
         """A value with its unit, as the reader sees it."""
         return f"{value:g}{self.unit}"
@@ -146,9 +151,8 @@ class FrameExplorer:
         wide = widgets.Layout(width="95%", max_width="640px")
         controls = {
             s.name: widgets.FloatSlider(
-                value=s.start, min=s.values[0], max=s.values[-1], description=s.label, readout_format=".4g",
-                step=s.live_step or min(b - a for a, b in itertools.pairwise(s.values)), layout=wide,
-                style={"description_width": "12em"},
+                value=s.start, min=s.values[0], max=s.values[-1], description=s.label, step=s.step, layout=wide,
+                readout_format=_readout_format(s.step), style={"description_width": "12em"},
             )
             for s in self.sliders
         }
@@ -185,6 +189,12 @@ def rounded(value: float, digits: int = 1) -> float:
     """``value`` with few digits, the same on every machine: noise at a tie is removed first, and -0 becomes 0."""
     result = round(round(float(value), digits + 6), digits) + 0.0
     return int(result) if result == int(result) else result
+
+
+def _readout_format(step: float) -> str:
+    """As many decimals as the step has: ipywidgets refuses "~", without which the "g" format shows 60 as 60.00."""
+    decimals = next((k for k in range(6) if math.isclose(step * 10**k, round(step * 10**k), abs_tol=1e-9)), 6)
+    return f".{decimals}f"
 
 
 def _shorter(column: list) -> dict:

@@ -54,6 +54,10 @@ def test_cosine_heatmap_order_moves_rows_columns_and_labels(cosines):
     places = [3, 1, 0, 2]
     assert np.allclose(images(figure)[0], cosines[places][:, places])
     assert tick_labels(figure.axes[0].yaxis) == ["3", "1", "0", "2"]
+    two = plots.cosine_heatmap([cosines, cosines], order=[[3, 1], []])
+    assert [tick_labels(axis.yaxis) for axis in two.axes[:2]] == [["3", "1", "0", "2"], ["0", "1", "2", "3"]]
+    assert np.array_equal(images(two)[0], images(figure)[0])
+    assert np.array_equal(images(two)[1], cosines.numpy())
 
 
 def test_cosine_heatmap_marks_query_and_key_features_on_both_edges(cosines):
@@ -203,6 +207,7 @@ def test_model_diagram_keeps_text_inside_its_boxes():
         (lambda: plots.cosine_heatmap(torch.full((2, 2), torch.nan)), "4 value.* not finite"),
         (lambda: plots.cosine_heatmap(torch.eye(2), pairs=[(0, 2)]), "from 0 to 1"),
         (lambda: plots.cosine_heatmap(torch.eye(2), order=[0, 0]), "different features"),
+        (lambda: plots.cosine_heatmap([torch.eye(2)] * 2, order=[[0]]), "one list for each of the 2 matrices"),
         (lambda: plots.cosine_heatmap([torch.eye(2)] * 2, title="one"), "2 label"),
         (lambda: plots.gram_heatmap(torch.tensor([[1.0, 2.0], [0.0, 1.0]])), "symmetric"),
         (lambda: plots.alignment_heatmap(torch.zeros(3, 2), torch.zeros(2, 2)), "one shape"),

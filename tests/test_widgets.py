@@ -264,3 +264,24 @@ def test_moving_a_live_slider_redraws_the_picture():
     assert picture.value != middle
     assert f"{float(two_feature_head(133, 24, 7.5).S[1]):.1f}" in picture.value
     assert (angle.min, angle.max, angle.step, target_12.value) == (15, 165, 1, 24)
+
+
+def test_live_sliders_are_models_that_show_their_values_in_full(capsys):
+    """Displays the explorer, and reads the state that a browser would get: its formats have to be valid in d3 too."""
+    from IPython.display import display
+
+    box = two_feature_explorer()
+    display(box)
+    assert "FloatSlider(" in capsys.readouterr().out
+    sliders = box.children[:3]
+    shown = []
+    for slider, stops in zip(sliders, ((15, 60, 165), (6, 7.5, 24), (0, 0.5, 24)), strict=True):
+        state = slider.get_state()
+        assert state["_model_name"] == "FloatSliderModel"
+        pattern = re.fullmatch(r"\.\d+f", state["readout_format"])
+        assert pattern, state["readout_format"]
+        for value in stops:
+            slider.value = value
+            assert slider.value == value
+            shown.append(format(value, state["readout_format"]))
+    assert shown == ["15", "60", "165", "6.0", "7.5", "24.0", "0.0", "0.5", "24.0"]
