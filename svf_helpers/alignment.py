@@ -120,7 +120,8 @@ def whitened_alignment(
     pairs: Sequence[tuple[int, int]],
     tolerance: float = 1e-3,
 ) -> Alignment:
-    r"""Each pair against what the whitened SVD says its features are: $C^{1/2}\hat u_k$ and $C^{1/2}\hat v_k$ of its rank.
+    r"""Each pair against what the whitened SVD says its features are: $C^{1/2}\hat u_k$ and $C^{1/2}\hat v_k$ of its
+    rank.
 
     $\hat u_k, \hat v_k$ are singular vectors of $C^{1/2} W_Q W_K^\top C^{1/2}$ with $C = W W^\top$. The features are
     found exactly where the targets match features one to one and the whitened features of interest are orthogonal on

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 
@@ -26,3 +29,18 @@ def choose_device(device: str | torch.device | None = "auto") -> torch.device:
     if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
         raise ValueError(f"device = {device!r}: this machine's GPUs are cuda:0 to cuda:{torch.cuda.device_count() - 1}")
     return chosen
+
+
+@contextmanager
+def one_thread_if(small: bool) -> Iterator[None]:
+    """Let torch use a single CPU thread inside, where arrays are too small for several to pay.
+
+    Threads that wait for each other spin, and on a busy machine a loop of small steps then takes many times as long.
+    """
+    threads = torch.get_num_threads()
+    if small:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

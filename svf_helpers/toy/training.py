@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from ..device import choose_device
+from ..device import choose_device, one_thread_if
 from ..qk import QKSVD, qk_svd
 from .config import ToyConfig, plain_pairs
 from .gradient import Gradient
@@ -24,6 +24,9 @@ from .model import Batch, Parameters, losses, strengths_
 from .place import Place, interrupted_between_steps
 from .stream import UniformStream
 from .trail import History, Trail
+
+# Strengths a step below which one thread of a CPU is as fast as several.
+SMALL_BATCH = 400_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,9 +138,10 @@ def train(
     place = Place(checkpoint, flat, optimiser, stream, trail, _fingerprint(configs, seeds, steps, recorded, fixed))
     start = place.load()
     bar = tqdm(total=steps, initial=start, desc="training", unit="step", disable=not progress, mininterval=1)
+    small = len(configs) * shape.n * shape.tokens < SMALL_BATCH
     step, whole = start, True  # whole: not in the middle of a step, so that the place is worth keeping
     try:
-        with torch.no_grad(), interrupted_between_steps() as interruption:
+        with torch.no_grad(), one_thread_if(small), interrupted_between_steps() as interruption:
             while True:
                 interruption()
                 x = None
