@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from svf_helpers.explore_plane import stretched_plane, stretched_plane_explorer, stretched_plane_frames
 from svf_helpers.qk import qk_svd, singular_groups
 from svf_helpers.scene import Frame, FrameExplorer, Slider, rounded
 

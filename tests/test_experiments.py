@@ -282,7 +282,7 @@ def test_the_real_experiments_can_be_listed():
     """Whatever is registered imports without torch's or the network's help, and every chapter has a file's stem."""
     code = (
         "import sys; from svf_helpers.experiments import load, registry; assert 'torch' not in sys.modules;"
-        "assert all(e.chapter.isidentifier() and e.figures for e in registry.discover().values())"
+        "assert all(e.chapter.isidentifier() for e in registry.discover().values())"
     )
     env = os.environ | {"PYTHONPATH": str(PACKAGE.parent)}
     subprocess.run([sys.executable, "-c", code], env=env, check=True, timeout=120)

@@ -94,7 +94,9 @@ def one_pair(scale, device, progress, workdir):
     return arrays, _config(run)
 
 
-MANY_TARGETS = {(i, i + 20): 5.0 * (1 - i / 20) for i in range(20)}
+# Linear, as in the paper, whose own numbers are not known to us. They end well above 0: a pair with a weak target does
+# not get a singular vector (the chapter shows it), and many more steps are needed where targets are large or close.
+MANY_TARGETS = {(i, i + 20): 5.0 - 0.2 * i for i in range(20)}
 
 
 @experiment(
@@ -105,14 +107,14 @@ MANY_TARGETS = {(i, i + 20): 5.0 * (1 - i / 20) for i in range(20)}
     compare=LOOSE,
 )
 def many_pairs(scale, device, progress, workdir):
-    """Twenty pairs of interest with linearly falling targets; 100 features in 50 dimensions at paper scale."""
+    """Twenty pairs of interest, targets falling linearly from 5 to 1.2, in 50 dimensions at paper scale."""
     from svf_helpers.alignment import rank_alignment
     from svf_helpers.toy import ToyConfig
 
     if scale == "paper":
         config, seeds, steps = ToyConfig(n=100, d=50, r=50, p=0.14, pairs=MANY_TARGETS), range(3), 40_000
     else:
-        pairs = {(i, i + 8): 5.0 * (1 - i / 8) for i in range(8)}
+        pairs = {(i, i + 8): 5.0 - 0.5 * i for i in range(8)}
         config, seeds, steps = ToyConfig(n=40, d=20, r=20, p=0.14, pairs=pairs), range(1), 6_000
     run = _trained(config, list(seeds), steps, device, progress, workdir)
     svd = run.svd()
