@@ -115,7 +115,7 @@ class Plain:
     def formula(self, tex: str, line: int, number: str, one_line: bool) -> str:
         """Display mathematics with the book's number as its tag."""
         tex = tex.strip()
-        if number and re.search(r"\\begin\{(align|gather|equation|multline)", tex):
+        if number and re.search(r"\\begin\{(align|gather|equation|multline)\*?\}", tex):
             raise self.refuse(line, "labelled formula", "use {aligned} inside: only it takes one number for all lines")
         if r"\\" in tex and r"\begin{" not in tex:
             tex = rf"\begin{{aligned}} {tex} \end{{aligned}}"  # as the book does; MathJax alone ignores the break

@@ -20,6 +20,13 @@ class Alignment(NamedTuple):
     length of the unit feature's projection on the span of the whole group, which is what the SVD determines. A lone
     singular value of about 0 counts as tied too where the head is narrower than its tokens: the directions that the
     head does not read all have singular value 0.
+
+    Example:
+        >>> W = torch.eye(3)
+        >>> head = QKSVD(W[:, :2], torch.tensor([5.0, 5.0]), W[:, 1:])  # two equal singular values
+        >>> found = rank_alignment(W, head, [(0, 1), (1, 2)])
+        >>> found.mean, found.tied
+        (tensor(1.), tensor([True, True]))
     """
 
     query: Float[Tensor, "... P"]
@@ -93,6 +100,12 @@ def best_alignment(
 
     Raises:
         ValueError: for a pair outside the features, or shapes that do not fit.
+
+    Example:
+        >>> W = torch.eye(4)
+        >>> head = QKSVD(W[:, [2, 0]], torch.tensor([5.0, 3.0]), W[:, [3, 1]])
+        >>> best_alignment(W, head, [(0, 1)]).vector  # the only pair lies on the second singular vectors, number 1
+        tensor([[1, 1]])
     """
     if columns == "all":
         cosines = torch.stack(_cosines(W, svd, pairs))
@@ -128,13 +141,22 @@ def whitened_alignment(
     the query side and on the key side, with distinct singular values. (This book's; not in the paper.)
 
     Where ``tied`` is true the rank's vectors are not determined, and the number means nothing.
+
+    Example:
+        >>> W = torch.tensor([[1.0, 0.6], [0.0, 0.8]], dtype=torch.float64)
+        >>> detectors = torch.linalg.inv(W).mT  # each reads one feature and not the other
+        >>> W_Q, W_K = detectors[:, :1], detectors[:, 1:]
+        >>> vector_cosines(W, W_Q)[0]  # the query feature with the head's left singular vector
+        tensor([0.8000], dtype=torch.float64)
+        >>> whitened_alignment(W, W_Q, W_K, [(0, 1)]).query.round(decimals=4)
+        tensor([1.], dtype=torch.float64)
     """
     C = gram(W)
     root = matrix_sqrt(C)
     svd = whitened_qk_svd(W_Q, W_K, C, C)
     if len(pairs) > svd.S.shape[-1]:
         raise ValueError(f"{len(pairs)} pairs but {svd.S.shape[-1]} singular vectors: not every pair has its own rank")
-    query, key = _cosines(W, QKSVD(root @ svd.U, svd.S, root @ svd.V), pairs)
+    query, key = _cosines(W, QKSVD(root @ svd.U.to(root), svd.S, root @ svd.V.to(root)), pairs)
     groups = singular_groups(svd.S, tolerance)
     count = len(pairs)
     tied = _group_sizes(groups).gather(-1, groups)[..., :count] > 1
@@ -146,12 +168,25 @@ def whitened_alignment(
 def vector_cosines(
     W: Float[Tensor, "... d n"], vectors: Float[Tensor, "... d r"]
 ) -> Float[Tensor, "... n r"]:
-    """|cos| of every feature with every vector."""
+    """|cos| of every feature with every vector.
+
+    Example:
+        >>> vector_cosines(torch.eye(2), torch.tensor([[3.0], [-4.0]]))
+        tensor([[0.6000],
+                [0.8000]])
+    """
     return (unit(W).mT @ unit(vectors)).abs().clamp_max(1)
 
 
 def anti_whitened(W: Float[Tensor, "... d n"], vectors: Float[Tensor, "... d r"]) -> Float[Tensor, "... d r"]:
-    r"""$C u / \|C u\|$ for each vector u: what Theorem 1 says is the feature itself, for one pair of interest."""
+    r"""$C u / \|C u\|$ for each vector u: what Theorem 1 says is the feature itself, for one pair of interest.
+
+    Example:
+        >>> W = torch.tensor([[2.0, 1.0], [0.0, 1.0]])
+        >>> u = torch.tensor([[1.0], [-1.0]])  # reads the first feature and not the second
+        >>> anti_whitened(W, u).squeeze()  # the first feature, at length 1
+        tensor([1., 0.])
+    """
     return unit(gram(W) @ vectors)
 
 

@@ -36,6 +36,11 @@ def one_thread_if(small: bool) -> Iterator[None]:
     """Let torch use a single CPU thread inside, where arrays are too small for several to pay.
 
     Threads that wait for each other spin, and on a busy machine a loop of small steps then takes many times as long.
+
+    Example:
+        >>> with one_thread_if(True):
+        ...     torch.get_num_threads()
+        1
     """
     threads = torch.get_num_threads()
     if small:

@@ -21,6 +21,11 @@ class Machine:
     """What matters of a machine. ``memory`` and ``gpu`` (its memory) are in GB, None where there is none or no answer.
 
     ``pace`` is how many seconds the processor needs for 1,000 training steps of the default toy model.
+
+    Example:
+        >>> laptop = Machine((3, 12, 1), "2.13.0", cores=8, memory=16.0, gpu=None, language_models=False, pace=0.8)
+        >>> laptop.cores
+        8
     """
 
     python: tuple[int, ...]
@@ -33,7 +38,12 @@ class Machine:
 
 
 def this_machine() -> Machine:
-    """Look at the machine that this runs on; training a toy model for a moment takes about a second."""
+    """Look at the machine that this runs on; training a toy model for a moment takes about a second.
+
+    Example:
+        >>> this_machine().python >= NEEDED["Python"]
+        True
+    """
     gpu = torch.cuda.get_device_properties(0).total_memory / 1e9 if torch.cuda.is_available() else None
     models = importlib.util.find_spec("transformer_lens") is not None  # importing it would take seconds
     return Machine(sys.version_info[:3], torch.__version__, _cores(), _memory(), gpu, models, _pace())
@@ -83,6 +93,11 @@ def paper_seconds(chapters: Sequence[str]) -> dict[str, float]:
 
     Raises:
         ValueError: for a chapter that no experiment belongs to.
+
+    Example:
+        >>> seconds = paper_seconds(["superposition", "one_pair"])
+        >>> list(seconds), min(seconds.values()) > 0
+        (['superposition', 'one_pair'], True)
     """
     from svf_helpers.experiments.registry import discover
 

@@ -89,7 +89,12 @@ def lambda_frames() -> FrameExplorer:
 
 
 def lambda_explorer():
-    """The same explorer with ipywidgets, for any lambda and teacher, where a kernel runs."""
+    """The same explorer with ipywidgets, for any lambda and teacher, where a kernel runs.
+
+    Example:
+        >>> type(lambda_explorer()).__name__
+        'VBox'
+    """
     return lambda_frames().live()
 
 
@@ -139,7 +144,7 @@ def _note(state: LambdaState) -> str:
 
 # The picture: two planes with one unit _R pixels long, and a log-log chart of interference against lambda.
 _R, _CENTRES, _HEIGHT = 95, {"x": (125, 150), "y": (365, 150)}, 290
-_LEFT, _RIGHT, _TOP, _BOTTOM = 535, 690, 40, 250
+_LEFT, _RIGHT, _TOP, _BOTTOM = 535, 675, 40, 250
 _LOW, _HIGH = -8, 3  # decades of interference (and of the bound) on the chart
 _SLIDERS = (
     Slider("log_lam", "log₁₀ λ", tuple(k / 4 for k in range(-8, 13)), -2.0, "", 0.05),

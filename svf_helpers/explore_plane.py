@@ -116,8 +116,11 @@ def stretched_plane_frame(delta: float, direction: float) -> Frame:
         frame[f"f{i}-name"] = _place(turn, length + 0.19)
     turn = _degrees(plane.u)
     frame["u"] = {"transform:rotate": rounded(-turn)}
-    away = turn - 9 if turn < feature else turn + 9  # its name stands on the side where the feature is not
-    frame["u-name"] = _place(away, 1.32)
+    # Names stand beside their lines: u's on the side where the feature is not, the feature's on the other one.
+    aside = -1 if turn < feature + 1e-9 else 1
+    frame["u-name"] = _place(turn + 9 * aside, 1.32)
+    length = float(plane.features[:, 0].norm())
+    frame["f0-name"] = _place(feature - aside * math.degrees(math.atan(0.17 / length)), math.hypot(length, 0.17))
     frame["anti"] = {"transform:rotate": rounded(-_degrees(plane.anti_whitened))}
     x = _across(plane.epsilon)
     frame["mark"] = {"x1": x, "x2": x}
@@ -188,8 +191,8 @@ def _curve(bound, last: float, points: int = 60) -> str:
 @functools.cache
 def _picture() -> str:
     features = "".join(
-        f'<g data-part="f{i}"><line data-part="f{i}-shaft" y1="0" y2="0" x1="0" stroke="{colour}" stroke-width="{width}"/>'
-        f'<path data-part="f{i}-head" d="M0 0 l-11 -5 v10 z" fill="{colour}"/></g>'
+        f'<g data-part="f{i}"><line data-part="f{i}-shaft" x1="0" y1="0" y2="0" stroke="{colour}" '
+        f'stroke-width="{width}"/><path data-part="f{i}-head" d="M0 0 l-11 -5 v10 z" fill="{colour}"/></g>'
         f'<text data-part="f{i}-name" text-anchor="middle">f{"₀₁₂"[i]}</text>'
         for i, colour, width in ((2, "currentColor", 1.6), (1, "currentColor", 1.6), (0, FEATURE, 3.5))
     )

@@ -11,19 +11,38 @@ from torch import Tensor
 
 
 def unit(W: Float[Tensor, "... d n"]) -> Float[Tensor, "... d n"]:
-    """Features scaled to length 1; a feature of length 0 stays 0."""
+    """Features scaled to length 1; a feature of length 0 stays 0.
+
+    Example:
+        >>> unit(torch.tensor([[3.0, 0.0], [4.0, 0.0]]))
+        tensor([[0.6000, 0.0000],
+                [0.8000, 0.0000]])
+    """
     tiny = torch.finfo(W.dtype).tiny
     W = W / W.abs().amax(-2, keepdim=True).clamp_min(tiny)  # so that squares neither overflow nor vanish
     return W / torch.linalg.vector_norm(W, dim=-2, keepdim=True).clamp_min(tiny)
 
 
 def gram(W: Float[Tensor, "... d n"]) -> Float[Tensor, "... d d"]:
-    r"""The paper's Gram matrix $C = W W^\top$: how much feature there is in each direction of token space."""
+    r"""The paper's Gram matrix $C = W W^\top$: how much feature there is in each direction of token space.
+
+    Example:
+        >>> gram(torch.tensor([[1.0, -1.0, 0.0], [0.0, 0.0, 1.0]]))  # two features on the first axis, one on the second
+        tensor([[2., 0.],
+                [0., 1.]])
+    """
     return W @ W.mT
 
 
 def feature_cosines(W: Float[Tensor, "... d n"]) -> Float[Tensor, "... n n"]:
-    """Cosine of each feature with each other; rows and columns of a feature of length 0 are 0."""
+    """Cosine of each feature with each other; rows and columns of a feature of length 0 are 0.
+
+    Example:
+        >>> feature_cosines(torch.tensor([[2.0, 0.0, -3.0], [0.0, 1.0, 0.0]]))
+        tensor([[ 1.,  0., -1.],
+                [ 0.,  1.,  0.],
+                [-1.,  0.,  1.]])
+    """
     F = unit(W)
     return F.mT @ F
 
@@ -100,6 +119,11 @@ def isotropic_dictionary(n: int = 20, d: int = 10, interest: int = 8) -> Float[T
 
     Raises:
         ValueError: unless ``interest == d - 2`` and at least two antipodal pairs are left over.
+
+    Example:
+        >>> W = isotropic_dictionary(n=20, d=10, interest=8)
+        >>> torch.allclose(gram(W), torch.eye(10).double()), antipodal_pairs(W)[0]
+        (True, (8, 14))
     """
     pairs, odd = divmod(n - interest, 2)
     if interest != d - 2 or interest < 0 or odd or pairs < 2:
@@ -129,6 +153,11 @@ def distorted_dictionary(
 
     Raises:
         ValueError: for a negative delta, or a v of another length than the features or without a direction.
+
+    Example:
+        >>> gram(distorted_dictionary(torch.eye(2), 3.0, torch.tensor([1.0, 0.0])))
+        tensor([[4., 0.],
+                [0., 1.]])
     """
     if not 0 <= delta < math.inf:
         raise ValueError(f"delta = {delta}: must be finite and not negative")

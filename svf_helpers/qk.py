@@ -24,6 +24,12 @@ class QKSVD(NamedTuple):
     """SVD of a batch of QK matrices: ``Omega = U @ diag(S) @ V.mT``; the columns of U read queries, those of V keys.
 
     Signs are fixed so that each column of U has its largest entry positive; flipping a pair (u, v) changes nothing.
+
+    Example:
+        >>> U, S, V = QKSVD(torch.eye(2), torch.tensor([3.0, 1.0]), torch.eye(2).flip(1))
+        >>> U @ torch.diag(S) @ V.mT  # a query along the first axis asks, with weight 3, for a key along the second
+        tensor([[0., 3.],
+                [1., 0.]])
     """
 
     U: Float[Tensor, "... d_model d_head"]
@@ -102,6 +108,11 @@ def whitened_qk_svd(
 
     Raises:
         ValueError: for shapes that do not fit, or a moment matrix that is not symmetric and positive semidefinite.
+
+    Example:
+        >>> C = torch.diag(torch.tensor([4.0, 1.0]))  # tokens twice as long along the first axis, on both sides
+        >>> whitened_qk_svd(torch.eye(2), torch.eye(2), C, C).S.round(decimals=3)
+        tensor([4., 1.])
     """
     whitened = []
     for W, C, name in ((W_Q, C_query, "C_query"), (W_K, C_key, "C_key")):
@@ -117,6 +128,11 @@ def matrix_sqrt(C: Float[Tensor, "... d d"], name: str = "C") -> Float[Tensor, "
 
     Raises:
         ValueError: for a matrix that is not square, symmetric and positive semidefinite.
+
+    Example:
+        >>> matrix_sqrt(torch.tensor([[5.0, 4.0], [4.0, 5.0]])).round(decimals=6)
+        tensor([[2., 1.],
+                [1., 2.]], dtype=torch.float64)
     """
     if C.ndim < 2 or C.shape[-1] != C.shape[-2]:
         raise ValueError(f"{name} has shape {tuple(C.shape)}: expected [..., d_model, d_model]")
@@ -162,6 +178,12 @@ def rotated_null(svd: QKSVD, generator: torch.Generator | None = None) -> QKSVD:
     Args:
         svd: any batch of heads.
         generator: for repeatable rotations; on the CPU.
+
+    Example:
+        >>> svd = QKSVD(torch.eye(8)[:, :2], torch.tensor([3.0, 1.0]), torch.eye(8)[:, 2:4])
+        >>> null = rotated_null(svd, torch.Generator().manual_seed(0))
+        >>> null.S, bool(null.U[2:].any())  # the same values, and U stays in the plane of the first two axes
+        (tensor([3., 1.]), False)
     """
     U, S, V = svd
     shape = (2, *S.shape, S.shape[-1])

@@ -6,8 +6,8 @@ and published autoencoders one layer at a time: a computer that can hold one dec
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+import importlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,8 +15,20 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .device import choose_device
 from .features import unit
+from .sae_training import TrainedSAE, train_sae
+
+__all__ = [
+    "LAYOUT",
+    "REPO",
+    "Anisotropy",
+    "TrainedSAE",
+    "anisotropy_by_layer",
+    "decoder_anisotropy",
+    "published_decoders",
+    "read_decoder",
+    "train_sae",
+]
 
 REPO = "jbloom/GPT2-Small-SAEs-Reformatted"
 # Where that repository keeps the autoencoder of the residual stream before a block; its tensors are W_dec [24576, 768],
@@ -32,6 +44,10 @@ class Anisotropy(NamedTuple):
     ``norm`` is $\|E\|_2$: 0 for a tight frame, d - 1 where all directions lie on one line. ``eigenvalues`` are those of
     E, descending, with mean 0; ``direction`` is the unit eigenvector of the one that decides the norm: where the
     features crowd, or the direction that they avoid.
+
+    Example:
+        >>> decoder_anisotropy(torch.eye(2)[[0, 0, 0, 1]]).eigenvalues
+        tensor([ 0.5000, -0.5000], dtype=torch.float64)
     """
 
     norm: float
@@ -89,6 +105,12 @@ def read_decoder(path: str | Path, key: str = "W_dec", transposed: bool = False)
         FileNotFoundError: if there is no such file.
         ValueError: if the file is damaged, has no such key (the error lists those it has), or the tensor is no
             decoder: not two-dimensional, not floating-point, fewer features than dimensions, not finite, rows of 0.
+
+    Example:
+        >>> read_decoder("nowhere.safetensors")
+        Traceback (most recent call last):
+        ...
+        FileNotFoundError: nowhere.safetensors does not exist: a decoder is read from a .safetensors file
     """
     path = Path(path)
     if not path.is_file():
@@ -127,6 +149,7 @@ def published_decoders(
     layers: Iterable[int] = range(12),
     local: str | Path | None = None,
     *,
+    download: bool = True,
     key: str = "W_dec",
     layout: str = LAYOUT,
 ) -> Iterator[tuple[int, Float[Tensor, "n d"]]]:
@@ -139,6 +162,7 @@ def published_decoders(
         repo: a repository on huggingface.co.
         layers: which layers, in this order.
         local: a folder with the same layout; then nothing is asked of the hub.
+        download: False takes files from the hub's cache alone, and asks the network for nothing.
         key: the decoder's name in each file.
         layout: a file's place within the repository, with ``{layer}`` in it.
 
@@ -147,6 +171,15 @@ def published_decoders(
             it has no such repository or file.
         ValueError: for negative layers, a layout without ``{layer}``, or a file that holds no decoder.
         ModuleNotFoundError: if huggingface_hub or safetensors is not installed.
+
+    Example:
+        >>> import tempfile
+        >>> from safetensors.torch import save_file
+        >>> folder = Path(tempfile.mkdtemp())  # without ``local`` and ``layout``: the published files, from the hub
+        >>> save_file({"W_dec": torch.ones(4, 2)}, folder / "8.safetensors")
+        >>> for layer, W_dec in published_decoders(layers=[8], local=folder, layout="{layer}.safetensors"):
+        ...     print(layer, W_dec.shape)
+        8 torch.Size([4, 2])
     """
     layers = list(layers)
     if any(not isinstance(layer, int) or isinstance(layer, bool) or layer < 0 for layer in layers):
@@ -166,7 +199,7 @@ def published_decoders(
 
     def one_at_a_time() -> Iterator[tuple[int, Tensor]]:
         for layer in layers:
-            path = Path(local) / names[layer] if local is not None else _from_hub(repo, names[layer])
+            path = Path(local) / names[layer] if local is not None else _from_hub(repo, names[layer], download)
             yield layer, read_decoder(path, key)
 
     return one_at_a_time()
@@ -189,108 +222,6 @@ def anisotropy_by_layer(decoders: Iterable[tuple[int, Float[Tensor, "n d"]]]) ->
     return found
 
 
-@dataclass(frozen=True)
-class TrainedSAE:
-    """A small sparse autoencoder: codes ``relu((t - b_dec) @ W_enc + b_enc)``, tokens back ``codes @ W_dec + b_dec``.
-
-    ``error`` is the share of the tokens' variance that is not reconstructed, ``L0`` the mean number of active features
-    per token, ``active`` the share of tokens in which each feature is active: where it is 0 the decoder's row was
-    never trained. Trained from several seeds, every tensor has their dimension in front.
-    """
-
-    W_enc: Float[Tensor, "*seeds d n"]
-    b_enc: Float[Tensor, "*seeds n"]
-    W_dec: Float[Tensor, "*seeds n d"]
-    b_dec: Float[Tensor, "*seeds d"]
-    error: Float[Tensor, "*seeds"]
-    L0: Float[Tensor, "*seeds"]
-    active: Float[Tensor, "*seeds n"]
-
-
-def train_sae(
-    tokens: Float[Tensor, "N d"],
-    n_features: int,
-    steps: int = 2000,
-    l1: float = 0.1,
-    seed: int | Sequence[int] = 0,
-    device: str | torch.device = "cpu",
-    *,
-    lr: float = 3e-3,
-    batch: int = 512,
-) -> TrainedSAE:
-    r"""Train a sparse autoencoder on tokens: ReLU encoder, decoder rows of length 1, $L_1$ penalty on the codes.
-
-    A stand-in for the published ones of appendix C.2, where those cannot be reached or the model is not among theirs.
-    Inside, tokens are scaled to variance 1 in all, so that one ``l1`` suits tokens of any size. On a CPU the same seed
-    gives the same result, and gives it alone or among others (to float tolerance).
-
-    Args:
-        tokens: one a row.
-        n_features: rows of the decoder.
-        steps: of Adam, learning rate falling to 0 on a half cosine.
-        l1: penalty on the sum of codes, against a squared error whose value for the mean token alone is 1.
-        seed: or several, which train in one batch.
-        device: "cpu", "cuda" or "auto"; at the sizes of the toy model a GPU gains nothing.
-        lr: first learning rate.
-        batch: tokens a step, drawn with replacement.
-
-    Raises:
-        ValueError: for tokens that are not [N, d], finite and of more than one value, or settings out of range.
-    """
-    if tokens.ndim != 2 or not tokens.is_floating_point() or not tokens.isfinite().all():
-        raise ValueError(f"tokens are {tuple(tokens.shape)} {tokens.dtype}: expected finite floating-point [N, d]")
-    for name, value in (("n_features", n_features), ("steps", steps), ("batch", batch)):
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise ValueError(f"{name} = {value}: expected a whole number of at least 1")
-    if not 0 <= l1 < float("inf") or not 0 < lr < float("inf"):
-        raise ValueError(f"l1 = {l1}, lr = {lr}: must be finite, l1 at least 0 and lr above 0")
-    seeds = [seed] if isinstance(seed, int) else list(seed)
-    if not seeds:
-        raise ValueError("seed is empty: give a whole number or several")
-    place = choose_device(device)
-    tokens = tokens.detach().to(place, torch.float32)
-    mean = tokens.mean(0)
-    scale = (tokens - mean).square().sum(1).mean().sqrt()
-    if not scale > 0:
-        raise ValueError(f"all {len(tokens)} tokens are the same: nothing to learn from")
-    x = (tokens - mean) / scale
-
-    draws = [torch.Generator().manual_seed(s) for s in seeds]
-    D = torch.stack([torch.randn(n_features, x.shape[1], generator=g) for g in draws]).to(place)
-    D = unit(D.mT).mT
-    parameters = [D, D.mT.clone(), D.new_zeros(len(seeds), 1, n_features), D.new_zeros(len(seeds), 1, x.shape[1])]
-    for parameter in parameters:
-        parameter.requires_grad_()
-    optimiser = torch.optim.Adam(parameters, lr=lr)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
-    for _ in range(steps):
-        chosen = torch.stack([torch.randint(len(x), (batch,), generator=g) for g in draws]).to(place)
-        t = x[chosen]
-        codes, back = _autoencode(t, *parameters)
-        # Summed over seeds: each then trains as if it were alone.
-        loss = ((t - back).square().sum(-1) + l1 * codes.sum(-1)).mean(-1).sum()
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        schedule.step()
-
-    with torch.no_grad():
-        error, active = 0.0, 0.0
-        for part in x.split(ROWS_AT_ONCE):
-            codes, back = _autoencode(part, *parameters)
-            error = error + (part - back).square().sum((-2, -1)) / len(x)
-            active = active + (codes > 0).float().sum(-2) / len(x)
-        D, W_enc, b_enc, b_dec = (parameter.detach() for parameter in parameters)
-        values = (W_enc, scale * b_enc[:, 0], unit(D.mT).mT, scale * b_dec[:, 0] + mean, error, active.sum(-1), active)
-    return TrainedSAE(*(value[0] if isinstance(seed, int) else value for value in values))
-
-
-def _autoencode(t: Tensor, D: Tensor, W_enc: Tensor, b_enc: Tensor, b_dec: Tensor) -> tuple[Tensor, Tensor]:
-    """Codes and reconstruction. Scaling the rows here keeps the gradient from ever pointing along them."""
-    codes = torch.relu((t - b_dec) @ W_enc + b_enc)
-    return codes, codes @ unit(D.mT).mT + b_dec
-
-
 def _check_rows(W: Tensor, name: str) -> None:
     if W.ndim != 2 or 0 in W.shape:
         raise ValueError(f"{name} has shape {tuple(W.shape)}: expected a decoder [n, d], features as rows")
@@ -303,42 +234,38 @@ def _check_rows(W: Tensor, name: str) -> None:
 
 def _needs(module: str):
     """Imported only here: the rest of the package does without."""
-    import importlib
-
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            f"{module} is not installed, and sparse autoencoders are kept in its files: pip install 'svf-helpers[models]'",
+            f"{module} is not installed; published sparse autoencoders need it: pip install 'svf-helpers[models]'",
             name=module,
         ) from error
 
 
-def _from_hub(repo: str, name: str) -> str:
-    """The file's path in the hub's cache, fetched if it is not there."""
+def _from_hub(repo: str, name: str, download: bool) -> str:
+    """The file's path in the hub's cache, fetched if it is not there and may be."""
     hub = _needs("huggingface_hub")
-    from huggingface_hub import errors
-
+    errors = importlib.import_module("huggingface_hub.errors")
     instead = "or fetch the files elsewhere and give local= a folder with the same layout"
+    not_here = f"{name} of {repo} is not in the local cache"
+    offline = f"{not_here}, and the hub cannot be reached: go online (and unset HF_HUB_OFFLINE), {instead}"
     try:
-        try:
-            return hub.hf_hub_download(repo, name, local_files_only=True)  # published weights do not change
-        except errors.LocalEntryNotFoundError:
-            return hub.hf_hub_download(repo, name)
+        return hub.hf_hub_download(repo, name, local_files_only=True)  # published weights do not change
     except errors.HFValidationError as error:
         raise ValueError(f"repo = {repo!r} is not a name on the hub: expected 'owner/name'") from error
+    except errors.LocalEntryNotFoundError as error:
+        if not download:
+            raise FileNotFoundError(f"{not_here}: give download=True to fetch it, {instead}") from error
+    try:
+        # Asked once here, since a download would knock five times in half a minute before it gave up.
+        hub.utils.get_session().head(hub.constants.ENDPOINT, timeout=10)
+        return hub.hf_hub_download(repo, name)
     except errors.RepositoryNotFoundError as error:
         raise FileNotFoundError(f"the hub has no public repository {repo}: check its name, {instead}") from error
     except errors.LocalEntryNotFoundError as error:
-        raise FileNotFoundError(_unreachable(repo, name, instead)) from error
+        raise FileNotFoundError(offline) from error
     except errors.EntryNotFoundError as error:
         raise FileNotFoundError(f"{repo} has no file {name}: check layers and layout, {instead}") from error
     except Exception as error:  # the network fails in many ways, and libraries rename their errors for it
-        raise FileNotFoundError(f"{_unreachable(repo, name, instead)} ({type(error).__name__})") from error
-
-
-def _unreachable(repo: str, name: str, instead: str) -> str:
-    return (
-        f"{name} of {repo} is not in the local cache, and the hub cannot be reached: go online (and unset "
-        f"HF_HUB_OFFLINE), {instead}"
-    )
+        raise FileNotFoundError(f"{offline} ({type(error).__name__})") from error

@@ -29,6 +29,11 @@ class Slider:
 
     ``live_step`` is the step between the first and the last value where a kernel is there to compute (by default
     the stops' own smallest distance). Raises ``ValueError`` unless there are at least two rising values.
+
+    Example:
+        >>> angle = Slider("angle", "angle between f₁ and f₂", (30, 60, 90), 60, "°")
+        >>> angle.text(angle.start), angle.step
+        ('60°', 30)
     """
 
     name: str
@@ -186,7 +191,12 @@ class FrameExplorer:
 
 
 def rounded(value: float, digits: int = 1) -> float:
-    """``value`` with few digits, the same on every machine: noise at a tie is removed first, and -0 becomes 0."""
+    """``value`` with few digits, the same on every machine: noise at a tie is removed first, and -0 becomes 0.
+
+    Example:
+        >>> rounded(1.26), rounded(23.96), rounded(-0.04)
+        (1.3, 24, 0)
+    """
     result = round(round(float(value), digits + 6), digits) + 0.0
     return int(result) if result == int(result) else result
 

@@ -77,6 +77,11 @@ def new_figure(rows: int, columns: int, height: float, width: float = WIDTH, **o
     """A figure of ``rows`` x ``columns`` axes, ``width`` x ``height`` inches, as ``(figure, axes [rows, columns])``.
 
     The figure is closed for pyplot at once: Jupyter would otherwise show it a second time at the end of the cell.
+
+    Example:
+        >>> figure, axes = new_figure(1, 2, height=3)
+        >>> axes.shape, figure.get_size_inches().tolist()
+        ((1, 2), [6.4, 3.0])
     """
     figure, axes = plt.subplots(rows, columns, figsize=(width, height), layout="constrained", squeeze=False, **options)
     plt.close(figure)
@@ -102,6 +107,10 @@ def as_array(values: object, name: str, ndim: int, *, finite: bool = True) -> np
     """``values`` (tensor on any device, array or nested list) as a float64 array of ``ndim`` dimensions.
 
     Raises ``ValueError`` for the wrong number of dimensions, an empty array, or values that are not finite.
+
+    Example:
+        >>> as_array([[1, 2], [3, 4]], "cosines", 2).tolist()
+        [[1.0, 2.0], [3.0, 4.0]]
     """
     if isinstance(values, torch.Tensor):
         values = values.detach().cpu().double().numpy()
@@ -114,7 +123,14 @@ def as_array(values: object, name: str, ndim: int, *, finite: bool = True) -> np
 
 
 def as_cosines(values: object, name: str, ndim: int) -> np.ndarray:
-    """Like :func:`as_array`, for cosines: values outside [-1, 1] by more than rounding raise ``ValueError``."""
+    """Like :func:`as_array`, for cosines: values outside [-1, 1] by more than rounding raise ``ValueError``.
+
+    Example:
+        >>> as_cosines([0.5, 2.0], "cos_query", 1)
+        Traceback (most recent call last):
+        ...
+        ValueError: cos_query: cosines lie in [-1, 1], got 2; divide by the vectors' lengths first
+    """
     array = as_array(values, name, ndim)
     if np.abs(array).max() > 1 + 1e-4:
         worst = array.flat[np.abs(array).argmax()]
@@ -123,7 +139,12 @@ def as_cosines(values: object, name: str, ndim: int) -> np.ndarray:
 
 
 def as_labels(labels: Sequence[str] | None, count: int, name: str, default: str) -> list[str]:
-    """``labels`` as a list of ``count`` strings; ``default.format(k)`` for k = 1, 2, ... where none are given."""
+    """``labels`` as a list of ``count`` strings; ``default.format(k)`` for k = 1, 2, ... where none are given.
+
+    Example:
+        >>> as_labels(None, 2, "labels", "pair {}")
+        ['pair 1', 'pair 2']
+    """
     if labels is None:
         return [default.format(k + 1) for k in range(count)]
     labels = [str(label) for label in labels]
@@ -133,28 +154,53 @@ def as_labels(labels: Sequence[str] | None, count: int, name: str, default: str)
 
 
 def ranks_axis(axis: Axes, count: int, label: str) -> None:
-    """Number the x axis by rank, 1 to ``count``, with at most about ten ticks."""
+    """Number the x axis by rank, 1 to ``count``, with at most about ten ticks.
+
+    Example:
+        >>> figure, axes = new_figure(1, 1, 2)
+        >>> ranks_axis(axes[0, 0], 16, "rank")
+        >>> axes[0, 0].get_xticks().tolist()
+        [1, 3, 5, 7, 9, 11, 13, 15]
+    """
     step = next(s for s in (1, 2, 5, 10, 20, 50, 100, count) if count / s <= 12)
     axis.set_xticks(range(1, count + 1, step) if step <= 2 else [1, *range(step, count + 1, step)])
     axis.set_xlabel(label)
 
 
 def colour_bar(figure: Figure, image, label: str, shrink: float | None = None) -> Colorbar:
-    """One colour bar for all panels drawn so far."""
+    """One colour bar for all panels drawn so far.
+
+    Example:
+        >>> figure, axes = new_figure(1, 1, 2)
+        >>> colour_bar(figure, axes[0, 0].imshow(np.eye(2)), "|cosine|").ax.get_ylabel()
+        '|cosine|'
+    """
     axes = list(figure.axes)
     shrink = shrink or (0.85 if len(axes) == 1 else 0.62)
     return figure.colorbar(image, ax=axes, label=label, shrink=shrink, aspect=20)
 
 
 def feature_order(first: list[int], n: int) -> list[int]:
-    """The n features with those in ``first`` leading; ``ValueError`` if one is named twice or does not exist."""
+    """The n features with those in ``first`` leading; ``ValueError`` if one is named twice or does not exist.
+
+    Example:
+        >>> feature_order([2, 0], 4)
+        [2, 0, 1, 3]
+    """
     if len(set(first)) != len(first) or not set(first) <= set(range(n)):
         raise ValueError(f"order: different features between 0 and {n - 1} are needed, got {first}")
     return first + [i for i in range(n) if i not in set(first)]
 
 
 def feature_ticks(axis, shown: list[int], room: int = 20) -> None:
-    """Every feature by its number where there is room, else every 2nd, 5th, 10th, ..."""
+    """Every feature by its number where there is room, else every 2nd, 5th, 10th, ...
+
+    Example:
+        >>> figure, axes = new_figure(1, 1, 2)
+        >>> feature_ticks(axes[0, 0].xaxis, [3, 1, 0, 2], room=2)
+        >>> [label.get_text() for label in axes[0, 0].get_xticklabels()]
+        ['3', '0']
+    """
     step = next(s for s in (1, 2, 5, 10, 20, 50, 100, 200, len(shown)) if len(shown) / s <= room)
     places = range(0, len(shown), step)
     axis.set_ticks(list(places), [str(shown[i]) for i in places])
@@ -162,7 +208,14 @@ def feature_ticks(axis, shown: list[int], room: int = 20) -> None:
 
 
 def mark_features(axis: Axes, shown: list[int], pairs: list, both: bool = False, side: int | None = None) -> None:
-    """Small markers outside the left (and top) edge beside the features of interest; circle: query, square: key."""
+    """Small markers outside the left (and top) edge beside the features of interest; circle: query, square: key.
+
+    Example:
+        >>> figure, axes = new_figure(1, 1, 2)
+        >>> mark_features(axes[0, 0], [0, 1, 2, 3], pairs=[(0, 2), (1, 3)])
+        >>> [len(markers.get_offsets()) for markers in axes[0, 0].collections]  # two circles and two squares
+        [2, 2]
+    """
     features = {i for pair in pairs for i in pair}
     if not features <= set(shown):
         raise ValueError(f"pairs: features run from 0 to {len(shown) - 1}, got {sorted(features - set(shown))}")
@@ -178,7 +231,14 @@ def mark_features(axis: Axes, shown: list[int], pairs: list, both: bool = False,
 
 
 def mark_legend(figure: Figure) -> None:
-    """Says below the panels what the markers of :func:`mark_features` mean."""
+    """Says below the panels what the markers of :func:`mark_features` mean.
+
+    Example:
+        >>> figure, axes = new_figure(1, 1, 2)
+        >>> mark_legend(figure)
+        >>> [text.get_text() for text in figure.legends[0].get_texts()]
+        ['query feature of interest', 'key feature of interest']
+    """
     handles = [
         Line2D([], [], linestyle="", marker=marker, color=colour, markersize=5, label=f"{role} feature of interest")
         for role, colour, marker in (("query", QUERY, "o"), ("key", KEY, "s"))

@@ -1,6 +1,7 @@
 """The book's explorers: a pure function for the science, a picture, and :class:`~svf_helpers.scene.FrameExplorer`.
 
-So far one: two features in the plane and a head that reads them, for the chapter on one pair of interest (Theorem 1).
+Here: two features in the plane and a head that reads them, for the chapter on one pair of interest (Theorem 1). The
+stretched dictionary of the chapter on Theorem 2 is in :mod:`svf_helpers.explore_plane` and can be imported from here.
 """
 
 import functools
@@ -11,9 +12,29 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from svf_helpers.explore_delta import delta_frame, delta_frames, delta_state
+from svf_helpers.explore_lambda import lambda_explorer, lambda_frame, lambda_frames, lambda_state
 from svf_helpers.explore_plane import stretched_plane, stretched_plane_explorer, stretched_plane_frames
 from svf_helpers.qk import qk_svd, singular_groups
 from svf_helpers.scene import Frame, FrameExplorer, Slider, rounded
+
+__all__ = [
+    "TwoFeatureHead",
+    "delta_frame",
+    "delta_frames",
+    "delta_state",
+    "lambda_explorer",
+    "lambda_frame",
+    "lambda_frames",
+    "lambda_state",
+    "stretched_plane",
+    "stretched_plane_explorer",
+    "stretched_plane_frames",
+    "two_feature_explorer",
+    "two_feature_frame",
+    "two_feature_frames",
+    "two_feature_head",
+]
 
 # Each colour has a contrast of 3 or more with white, with the grey on which the theme sets output in its dark mode,
 # and with near-black.
@@ -29,6 +50,11 @@ class TwoFeatureHead:
     in descending order. ``pairs[k]`` is the (query, key) pair of the k-th largest target, and ``cos_query[k]``,
     ``cos_key[k]`` are the |cos| of u_k and v_k with its features. ``told_apart`` is False where the two singular values
     are so close that any rotation of the singular vectors would serve as well.
+
+    Example:
+        >>> head = two_feature_head(90, 6.0, 24.0)
+        >>> head.pairs, [round(value, 3) for value in head.S.tolist()], head.told_apart
+        (((1, 0), (0, 1)), [24.0, 6.0], True)
     """
 
     features: Float[Tensor, "2 2"]

@@ -54,16 +54,16 @@ PAPER_ITEMS = tuple(
         ("Fig 24", "sparse decomposition", "without features of interest, attention never becomes sparse"),
         ("Table 2", "Pythia", "the twelve heads of Pythia's circuit and the tokens between which they attend"),
         ("Fig 25", "Pythia", "terms of relative attention for all twelve heads, at the start and end of training"),
-        ("Lemma 1", "theorem 1", "two softmaxes agree exactly when their logits differ by a constant"),
-        ("Lemma 2", "theorem 1", "cross-entropy is least exactly where student and teacher agree"),
-        ("Lemma 3", "theorem 1", "the second moments of queries and of differences of keys, in closed form"),
+        ("Lemma 1", "theorem1", "two softmaxes agree exactly when their logits differ by a constant"),
+        ("Lemma 2", "theorem1", "cross-entropy is least exactly where student and teacher agree"),
+        ("Lemma 3", "theorem1", "the second moments of queries and of differences of keys, in closed form"),
         (
             "Theorem 1",
-            "theorem 1",
+            "theorem1",
             "the trained QK matrix has rank 1, and anti-whitening its vectors gives the features",
         ),
-        ("Corollary 1", "theorem 1", "for tight frames the singular vectors are the features themselves"),
-        ("Theorem 2", "theorem 2", "near isotropy, the angle between feature and singular vector is bounded"),
-        ("Theorem 3", "theorem 3", "features trained under a fixed head keep their interference under a bound"),
+        ("Corollary 1", "theorem1", "for tight frames the singular vectors are the features themselves"),
+        ("Theorem 2", "theorem2", "near isotropy, the angle between feature and singular vector is bounded"),
+        ("Theorem 3", "theorem3", "features trained under a fixed head keep their interference under a bound"),
     )
 )

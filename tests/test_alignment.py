@@ -5,8 +5,10 @@ import math
 import pytest
 import torch
 
-from svf_helpers.alignment import anti_whitened, best_alignment, rank_alignment, vector_cosines
+from svf_helpers.alignment import anti_whitened, best_alignment, rank_alignment, vector_cosines, whitened_alignment
+from svf_helpers.features import distorted_dictionary, isotropic_dictionary
 from svf_helpers.qk import QKSVD, qk_svd
+from svf_helpers.toy import DEFAULT_PAIRS
 
 EYE = torch.eye(6, dtype=torch.float64)
 
@@ -156,3 +158,40 @@ def test_bad_batches_and_columns_are_refused():
             measure(torch.randn(2, 6, 4), svd, [(0, 1)])
     with pytest.raises(ValueError, match="columns = 'some'"):
         best_alignment(EYE, svd, [(0, 1)], columns="some")
+
+
+def stretched_case(dtype=torch.float64):
+    """A dictionary that was isotropic, stretched by 20 along a random direction, and the head Theorem 1's sum gives."""
+    generator = torch.Generator().manual_seed(3)
+    W = distorted_dictionary(isotropic_dictionary(), 20.0, torch.randn(10, generator=generator, dtype=torch.float64))
+    P = torch.linalg.pinv(W)
+    T = torch.zeros(20, 20, dtype=torch.float64)
+    for (i, j), target in DEFAULT_PAIRS.items():
+        T[i, j] = target
+    U, S, Vh = torch.linalg.svd(P.mT @ T @ P)
+    return W.to(dtype), (U * S).to(dtype), Vh.mT.to(dtype), list(DEFAULT_PAIRS)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_whitening_finds_features_that_the_plain_svd_does_not(dtype):
+    W, W_Q, W_K, pairs = stretched_case(dtype)
+    assert rank_alignment(W, qk_svd(W_Q, W_K), pairs).mean < 0.8
+    whitened = whitened_alignment(W, W_Q, W_K, pairs)
+    assert torch.minimum(whitened.query, whitened.key).min() > 0.9999
+    assert not whitened.tied.any()
+
+
+def test_whitened_alignment_of_a_batch_equals_its_members_and_ignores_signs():
+    W, W_Q, W_K, pairs = stretched_case()
+    both = whitened_alignment(torch.stack([W, 2 * W]), torch.stack([W_Q, -W_Q]), torch.stack([W_K, W_K]), pairs)
+    for k, one in enumerate((whitened_alignment(W, W_Q, W_K, pairs), whitened_alignment(2 * W, -W_Q, W_K, pairs))):
+        torch.testing.assert_close(both.query[k], one.query)
+        torch.testing.assert_close(both.key[k], one.key)
+
+
+def test_whitened_alignment_says_where_ranks_are_tied_and_refuses_too_many_pairs():
+    W = isotropic_dictionary()
+    equal = W[:, :2]
+    assert whitened_alignment(W, equal, W[:, 4:6], [(0, 4), (1, 5)]).tied.all()
+    with pytest.raises(ValueError, match="3 pairs but 2 singular vectors"):
+        whitened_alignment(W, equal, W[:, 4:6], [(0, 4), (1, 5), (2, 6)])

@@ -1,4 +1,4 @@
-"""The stretched plane: its numbers against the definition, its frames against its numbers, its page without a browser."""
+"""The stretched plane: its numbers against the definition, its frames against its numbers, and its page."""
 
 import math
 

@@ -61,6 +61,13 @@ def experiment(
 
     Raises:
         ValueError: the name is not of that form or is taken, or a scale has no expected seconds.
+
+    Example:
+        >>> @experiment("toss", figures=("Fig 1a",), chapter="one_pair", seconds={"quick": 1, "paper": 60})
+        ... def toss(scale, device, progress, workdir):
+        ...     return {"summary_heads": np.array(0.5)}, {"seeds": [0], "steps": 1}
+        >>> EXPERIMENTS.pop("toss").seconds["paper"]  # it is on the list; an example is taken off again
+        60
     """
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
         raise ValueError(

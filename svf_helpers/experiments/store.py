@@ -82,6 +82,11 @@ def load(name: str, scale: Scale = "paper", folder: str | Path | None = None) ->
     Raises:
         ValueError: the name or scale is unknown, or the files are damaged (the message holds the command for new ones).
         FileNotFoundError: nobody has stored this result yet (the message holds the command that makes it).
+
+    Example:
+        >>> result = load("one-pair")
+        >>> result.scale, result["W"].shape[1:]  # of each instance: 20 features in 10 dimensions
+        ('paper', (10, 20))
     """
     registry.check_scale(scale)
     if folder is not None:

@@ -89,7 +89,12 @@ def sharp_bound_from_anisotropy(epsilon: float | Float[Tensor, "..."]) -> float 
 
 
 def condition_number(W: Float[Tensor, "... d n"]) -> Float[Tensor, "..."]:
-    """Largest over smallest eigenvalue of C on the span of the features (this book's extension where C is singular)."""
+    """Largest over smallest eigenvalue of C on the span of the features (this book's extension where C is singular).
+
+    Example:
+        >>> condition_number(torch.diag(torch.tensor([3.0, 1.0]))).round(decimals=6)
+        tensor(9., dtype=torch.float64)
+    """
     eigenvalues, used = gram_spectrum(W)
     least = torch.where(used, eigenvalues, torch.inf).amin(-1)
     return eigenvalues.amax(-1) / least
@@ -99,6 +104,11 @@ def best_scale(W: Float[Tensor, "... d n"]) -> tuple[Float[Tensor, "..."], Float
     r"""The c for which $\|C/c - I\|_2$ is least, and that least value (this book's, not in the paper).
 
     $c = (\lambda_{max} + \lambda_{min})/2$ gives $\epsilon = (\kappa - 1)/(\kappa + 1) < 1$, on the features' span.
+
+    Example:
+        >>> c, epsilon = best_scale(torch.diag(torch.tensor([3.0, 1.0])))  # eigenvalues 9 and 1
+        >>> round(float(c), 6), round(float(epsilon), 6)
+        (5.0, 0.8)
     """
     eigenvalues, used = gram_spectrum(W)
     highest, lowest = eigenvalues.amax(-1), torch.where(used, eigenvalues, torch.inf).amin(-1)
@@ -106,7 +116,12 @@ def best_scale(W: Float[Tensor, "... d n"]) -> tuple[Float[Tensor, "..."], Float
 
 
 def alignment_cosine(F: Float[Tensor, "... d n"], index: int) -> Float[Tensor, "..."]:
-    """Cosine of a feature and the singular vector that Theorem 1 gives it: what both bounds are about."""
+    """Cosine of a feature and the singular vector that Theorem 1 gives it: what both bounds are about.
+
+    Example:
+        >>> round(float(alignment_cosine(torch.tensor([[1.0, 0.6], [0.0, 0.8]], dtype=torch.float64), 0)), 6)
+        0.8
+    """
     detector, feature = unit(feature_detector(F, index)[..., None]), unit(F.double()[..., [index]])
     return (detector * feature).sum((-2, -1))
 

@@ -16,7 +16,14 @@ from . import checks
 
 
 class RankOne(NamedTuple):
-    """The one singular triple of the minimiser: ``Omega = sigma * outer(u, v)``, u and v of length 1."""
+    """The one singular triple of the minimiser: ``Omega = sigma * outer(u, v)``, u and v of length 1.
+
+    Example:
+        >>> u, sigma, v = RankOne(torch.tensor([1.0, 0.0]), torch.tensor(3.0), torch.tensor([0.0, 1.0]))
+        >>> sigma * torch.outer(u, v)
+        tensor([[0., 3.],
+                [0., 0.]])
+    """
 
     u: Float[Tensor, "... d"]
     sigma: Float[Tensor, "..."]
@@ -29,6 +36,11 @@ class LogitShift(NamedTuple):
     ``spread`` is how much their difference varies over the keys, ``gap`` the largest difference of their
     log-softmaxes. Lemma 1: one is 0 exactly where the other is. More than that (this book's, not in the paper):
     spread / 2 <= gap <= spread.
+
+    Example:
+        >>> shift = logit_shift(torch.tensor([0.0, 0.0]), torch.tensor([1.0, 2.0]))
+        >>> float(shift.constant), float(shift.spread), bool(shift.spread / 2 <= shift.gap <= shift.spread)
+        (1.5, 1.0, True)
     """
 
     constant: Float[Tensor, "..."]
@@ -62,6 +74,11 @@ def teacher_matrix(
 
     Raises:
         ValueError: for shapes that do not fit or values that are not finite.
+
+    Example:
+        >>> F, T = torch.diag(torch.tensor([2.0, 1.0])), torch.tensor([[0.0, 6.0], [0.0, 0.0]])
+        >>> round(float(teacher_matrix(F, torch.eye(2), T)[0, 1]), 6)  # a feature of length 2 needs half the weight
+        3.0
     """
     wide_F, wide_G = checks.dictionary(F, "F"), checks.dictionary(G, "G")
     if targets.shape != (F.shape[-1], G.shape[-1]):
@@ -102,6 +119,12 @@ def theorem1_svd(
 
     Hence anti-whitening, $C_F u \propto f_a$ and $C_G v \propto g_b$. Signs are those with $u^\top f_a > 0$ and
     $v^\top g_b > 0$. Arguments and errors: :func:`theorem1_minimizer`.
+
+    Example:
+        >>> F = torch.tensor([[1.0, 0.6], [0.0, 0.8]], dtype=torch.float64)
+        >>> u, sigma, v = theorem1_svd(F, F, (0, 1), 6.0)
+        >>> u, round(float(sigma), 6)
+        (tensor([ 0.8000, -0.6000], dtype=torch.float64), 9.375)
     """
     a, b = checks.feature_pair(checks.dictionary(F, "F"), checks.dictionary(G, "G"), pair)
     scale = checks.positive(scale, "scale")
@@ -153,19 +176,35 @@ def logit_shift(first: Float[Tensor, "... m"], second: Float[Tensor, "... m"]) -
 
 
 def entropy(logits: Float[Tensor, "... m"]) -> Float[Tensor, "..."]:
-    """Entropy of the softmax, in nats: the least that a cross-entropy can be (paper, Lemma 2)."""
+    """Entropy of the softmax, in nats: the least that a cross-entropy can be (paper, Lemma 2).
+
+    Example:
+        >>> entropy(torch.zeros(4))  # even attention to 4 keys: log 4
+        tensor(1.3863, dtype=torch.float64)
+    """
     logits, _ = _logits(logits, logits)
     return -(logits.softmax(-1) * logits.log_softmax(-1)).sum(-1)
 
 
 def cross_entropy(teacher: Float[Tensor, "... m"], student: Float[Tensor, "... m"]) -> Float[Tensor, "..."]:
-    """Cross-entropy from the teacher's attention to the student's, in nats; both given as logits (paper, Lemma 2)."""
+    """Cross-entropy from the teacher's attention to the student's, in nats; both given as logits (paper, Lemma 2).
+
+    Example:
+        >>> cross_entropy(torch.zeros(2), torch.zeros(2))  # log 2, the teacher's entropy
+        tensor(0.6931, dtype=torch.float64)
+    """
     teacher, student = _logits(teacher, student)
     return -(teacher.softmax(-1) * student.log_softmax(-1)).sum(-1)
 
 
 def kl_divergence(teacher: Float[Tensor, "... m"], student: Float[Tensor, "... m"]) -> Float[Tensor, "..."]:
-    """What cross-entropy has above entropy: not negative, and 0 only for equal attention (paper, Lemma 2)."""
+    """What cross-entropy has above entropy: not negative, and 0 only for equal attention (paper, Lemma 2).
+
+    Example:
+        >>> student = torch.tensor([1.0, 3.0]).log()  # attention 1/4 and 3/4
+        >>> kl_divergence(torch.zeros(2), student)  # log(4/3) / 2
+        tensor(0.1438, dtype=torch.float64)
+    """
     teacher, student = _logits(teacher, student)
     return (teacher.softmax(-1) * (teacher.log_softmax(-1) - student.log_softmax(-1))).sum(-1)
 
@@ -176,6 +215,11 @@ def query_moment(F: Float[Tensor, "... d n"], p: float) -> Float[Tensor, "... d 
     Args:
         F: query features as columns.
         p: probability of each feature, strictly between 0 and 1.
+
+    Example:
+        >>> query_moment(torch.eye(2), 0.5)
+        tensor([[0.5000, 0.2500],
+                [0.2500, 0.5000]], dtype=torch.float64)
     """
     F, p = checks.dictionary(F, "F"), checks.probability(p)
     total = F.sum(-1, keepdim=True)

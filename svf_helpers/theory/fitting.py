@@ -28,6 +28,14 @@ class HeadFit(NamedTuple):
 
     ``kl`` is the objective at the minimum in nats, ``error`` the length of the last Newton step relative to Omega, an
     estimate of how far off Omega can be.
+
+    Example:
+        >>> from svf_helpers.theory import sample_contexts
+        >>> q, t, *_ = sample_contexts(torch.eye(2), torch.eye(2), p=0.5, keys=3, contexts=200)
+        >>> Omega = torch.tensor([[0.0, 3.0], [0.0, 0.0]], dtype=torch.float64)
+        >>> fit = fit_head(q, t, head_logits(Omega, q, t))
+        >>> bool(fit.kl < 1e-10), bool(fit.error < FOUND), fit.steps < 30
+        (True, True, True)
     """
 
     Omega: Float[Tensor, "... d d"]
@@ -42,7 +50,14 @@ def kl_objective(
     keys: Float[Tensor, "... N m d"],
     teacher: Float[Tensor, "... N m"],
 ) -> Float[Tensor, "..."]:
-    """Theorem 1's objective over sampled contexts, in nats (paper, B.2.1); ``teacher`` holds the teacher's logits."""
+    """Theorem 1's objective over sampled contexts, in nats (paper, B.2.1); ``teacher`` holds the teacher's logits.
+
+    Example:
+        >>> queries, keys = torch.tensor([[1.0, 0.0]]), torch.eye(2)[None]  # one context with two keys
+        >>> teacher = torch.tensor([[1.0, 3.0]]).log()  # attention 1/4 and 3/4
+        >>> kl_objective(torch.zeros(2, 2), queries, keys, teacher)  # of even attention: (log 1/2 + 3 log 3/2) / 4
+        tensor(0.1308, dtype=torch.float64)
+    """
     return kl_divergence(teacher, head_logits(Omega.double(), queries.double(), keys.double())).mean(-1)
 
 
@@ -67,6 +82,13 @@ def fit_head(
         ValueError: for shapes that do not fit, or contexts too few or too alike to determine Omega.
         ArithmeticError: where the minimum is not reached to float64's accuracy, for example because the teacher's
             attention is so extreme that the objective is flat to rounding.
+
+    Example:
+        >>> from svf_helpers.theory import sample_contexts
+        >>> q, t, *_ = sample_contexts(torch.eye(2), torch.eye(2), p=0.5, keys=3, contexts=200)
+        >>> Omega = torch.tensor([[0.0, 3.0], [0.0, 0.0]], dtype=torch.float64)
+        >>> torch.allclose(fit_head(q, t, head_logits(Omega, q, t)).Omega, Omega, atol=1e-6)
+        True
     """
     if keys.shape[:-1] != teacher.shape or queries.shape[:-1] != teacher.shape[:-1] or teacher.ndim < 2:
         raise ValueError(

@@ -14,7 +14,13 @@ from . import checks
 
 
 class Contexts(NamedTuple):
-    """N contexts of one query and m keys each: the tokens, and how much of each feature they hold (0 or 1)."""
+    """N contexts of one query and m keys each: the tokens, and how much of each feature they hold (0 or 1).
+
+    Example:
+        >>> contexts = sample_contexts(torch.eye(3), torch.eye(3), p=0.5, keys=4, contexts=10)
+        >>> tuple(contexts.queries.shape), tuple(contexts.keys.shape)
+        ((10, 3), (10, 4, 3))
+    """
 
     queries: Float[Tensor, "... N d"]
     keys: Float[Tensor, "... N m d"]
@@ -23,7 +29,13 @@ class Contexts(NamedTuple):
 
 
 class SampleMoment(NamedTuple):
-    """A sample's mean and, entry by entry, its standard error."""
+    """A sample's mean and, entry by entry, its standard error.
+
+    Example:
+        >>> moment = sample_query_moment(torch.tensor([[1.0], [3.0]]))  # squares 1 and 9
+        >>> float(moment.mean), round(float(moment.standard_error), 6)
+        (5.0, 4.0)
+    """
 
     mean: Float[Tensor, "... d d"]
     standard_error: Float[Tensor, "... d d"]
@@ -54,6 +66,11 @@ def sample_contexts(
 
     Raises:
         ValueError: for arguments outside the theorem's setting, or seeds that do not match the batch.
+
+    Example:
+        >>> contexts = sample_contexts(2 * torch.eye(3), torch.eye(3), p=0.5, keys=4, contexts=50)
+        >>> contexts.queries.unique()  # with orthogonal features, a token's coordinates are the features' lengths or 0
+        tensor([0., 2.], dtype=torch.float64)
     """
     F, G, p = checks.dictionary(F, "F"), checks.dictionary(G, "G"), checks.probability(p)
     keys, contexts = checks.count(keys, "keys", 2), checks.count(contexts, "contexts", 1)
@@ -75,7 +92,13 @@ def sample_contexts(
 def head_logits(
     Omega: Float[Tensor, "... d d"], queries: Float[Tensor, "... N d"], keys: Float[Tensor, "... N m d"]
 ) -> Float[Tensor, "... N m"]:
-    r"""Logits $q^\top \Omega\, t_k$ of a head, student or linear teacher (paper, B.2.1)."""
+    r"""Logits $q^\top \Omega\, t_k$ of a head, student or linear teacher (paper, B.2.1).
+
+    Example:
+        >>> Omega = torch.tensor([[0.0, 3.0], [0.0, 0.0]])
+        >>> head_logits(Omega, torch.tensor([[1.0, 0.0]]), torch.eye(2)[None])  # one query; two keys, along the axes
+        tensor([[0., 3.]])
+    """
     return (keys @ rearrange(queries @ Omega, "... N d -> ... N d 1")).squeeze(-1)
 
 
@@ -89,6 +112,11 @@ def presence_logits(contexts: Contexts, pair: tuple[int, int], scale: float) -> 
         contexts: as drawn by :func:`sample_contexts`.
         pair: (query feature, key feature).
         scale: above 0.
+
+    Example:
+        >>> contexts = sample_contexts(torch.eye(2), torch.eye(2), p=0.5, keys=3, contexts=50)
+        >>> presence_logits(contexts, (0, 1), 6.0).unique()
+        tensor([0., 6.], dtype=torch.float64)
     """
     a, b = pair
     for index, held, name in ((a, contexts.in_query, "query"), (b, contexts.in_keys, "key")):
@@ -98,14 +126,26 @@ def presence_logits(contexts: Contexts, pair: tuple[int, int], scale: float) -> 
 
 
 def sample_query_moment(queries: Float[Tensor, "... N d"]) -> SampleMoment:
-    r"""Sample mean of $q q^\top$, to set beside :func:`svf_helpers.theory.query_moment`."""
+    r"""Sample mean of $q q^\top$, to set beside :func:`svf_helpers.theory.query_moment`.
+
+    Example:
+        >>> sample_query_moment(torch.tensor([[1.0, 1.0], [1.0, -1.0]])).mean
+        tensor([[1., 0.],
+                [0., 1.]], dtype=torch.float64)
+    """
     return _mean(queries.double()[..., :, None] * queries.double()[..., None, :])
 
 
 def sample_key_moment(
     keys: Float[Tensor, "... N m d"], about: Literal["mean", "first"] = "mean"
 ) -> SampleMoment:
-    """Sample mean of the summed squares of key differences, to set beside :func:`svf_helpers.theory.key_moment`."""
+    """Sample mean of the summed squares of key differences, to set beside :func:`svf_helpers.theory.key_moment`.
+
+    Example:
+        >>> keys = torch.tensor([[[0.0], [2.0]], [[0.0], [4.0]]])  # two contexts with two keys each
+        >>> float(sample_key_moment(keys).mean), float(sample_key_moment(keys, "first").mean)
+        (5.0, 10.0)
+    """
     if about not in ("mean", "first"):
         raise ValueError(f"about = {about!r}: must be 'mean' or 'first'")
     keys = keys.double()

@@ -21,6 +21,12 @@ class Theorem2Steps(NamedTuple):
     ``gamma``: how far the minimiser, scaled, is from $f g^\top$ (submultiplicativity). ``gap``, at least ``gap_bound``:
     its singular value, which the second one of $f g^\top$, 0, stays below (Weyl). ``sine_u`` and ``sine_v``, at most
     ``wedin`` = norm_Delta / gap, at most ``sine_bound`` (Wedin). ``cosine_bound`` is :func:`theorem2_bound`.
+
+    Example:
+        >>> steps = theorem2_steps(torch.eye(2), torch.tensor([[1.0, 0.0], [0.1, 1.0]]), (0, 1))
+        >>> step, measured, value, relation, bound = steps.rows()[3]
+        >>> step, measured, relation, bool(value >= bound)
+        ('Weyl', 'sigma_1', '>=', True)
     """
 
     epsilon_F: Float[Tensor, "..."]

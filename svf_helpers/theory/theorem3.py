@@ -31,6 +31,12 @@ class TwoPairHead:
         sigma_2: above 0.
         gap_1: the teacher's gap for query f_1; orthogonal pairs give sigma_1.
         gap_2: the teacher's gap for query x; orthogonal pairs give from -sigma_2 to sigma_2.
+
+    Example:
+        >>> head = TwoPairHead(sigma_1=4.0, sigma_2=3.0)
+        >>> aligned = torch.tensor([0.0, 1.0])  # nothing along u_1 or v_1, all along u_2 or v_2
+        >>> [float(gap) for gap in head.gaps(aligned, aligned)]
+        [4.0, -3.0]
     """
 
     sigma_1: float | Tensor
@@ -56,14 +62,25 @@ class TwoPairHead:
 
 
 def interference(x: Float[Tensor, "... k"], y: Float[Tensor, "... k"]) -> Float[Tensor, "..."]:
-    r"""$I(x, y) = (f_1^\top x)^2 + (g_1^\top y)^2$ (paper, eq. 16)."""
+    r"""$I(x, y) = (f_1^\top x)^2 + (g_1^\top y)^2$ (paper, eq. 16).
+
+    Example:
+        >>> float(interference(torch.tensor([0.5, 0.8]), torch.tensor([0.0, 1.0])))
+        0.25
+    """
     return x[..., 0].square() + y[..., 0].square()
 
 
 def attention_loss(
     head: TwoPairHead, x: Float[Tensor, "... k"], y: Float[Tensor, "... k"]
 ) -> Float[Tensor, "..."]:
-    """CE(x, y): two-key cross-entropy in nats, summed over both contexts (paper, eq. 14; the sum is our choice)."""
+    """CE(x, y): two-key cross-entropy in nats, summed over both contexts (paper, eq. 14; the sum is our choice).
+
+    Example:
+        >>> first = torch.tensor([1.0, 0.0])  # a second pair like the first: even attention, log 2 for each context
+        >>> round(float(attention_loss(TwoPairHead(4.0, 3.0), first, first)), 4)
+        1.3863
+    """
     first, second = head.gaps(x, y)
     return two_key_cross_entropy(head.gap_1, first) + two_key_cross_entropy(head.gap_2, second)
 
@@ -75,6 +92,11 @@ def theorem3_objective(
 
     Raises:
         ValueError: for vectors that are not of length 1 or have fewer than 2 coordinates, or a negative lambda.
+
+    Example:
+        >>> first = torch.tensor([1.0, 0.0])  # cross-entropy 2 log 2, interference 2
+        >>> round(float(theorem3_objective(TwoPairHead(4.0, 3.0), first, first, lam=5.0)), 4)
+        11.3863
     """
     for vector, name in ((x, "x"), (y, "y")):
         if vector.shape[-1] < 2:

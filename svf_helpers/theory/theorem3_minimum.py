@@ -14,7 +14,14 @@ from .theorem3 import TwoPairHead, attention_loss, interference, two_key_cross_e
 
 
 class Minimum(NamedTuple):
-    """A pair of unit vectors, its cross-entropy in nats, its interference, and the objective where lambda is given."""
+    """A pair of unit vectors, its cross-entropy in nats, its interference, and the objective where lambda is given.
+
+    Example:
+        >>> found = theorem3_minimizer(TwoPairHead(4.0, 3.0, gap_2=-5.0), lam=torch.tensor([1.0, 10.0]))
+        >>> weak, strong = found.interference.tolist()
+        >>> 0 < strong < weak < 1
+        True
+    """
 
     x: Float[Tensor, "... k"]
     y: Float[Tensor, "... k"]
@@ -29,6 +36,11 @@ def orthogonal_comparison(head: TwoPairHead, coordinates: int = 3) -> Minimum:
     Args:
         head: any batch.
         coordinates: 3 for tokens with room outside both pairs' span (d of 3 or more), 2 for d = 2.
+
+    Example:
+        >>> pair = orthogonal_comparison(TwoPairHead(4.0, 3.0))
+        >>> pair.x.tolist(), float(pair.interference)
+        ([0.0, 1.0, 0.0], 0.0)
     """
     _room(coordinates)
     _, sigma_2, _, gap_2 = _broadcast(head)
@@ -43,6 +55,10 @@ def theorem3_limit(head: TwoPairHead, coordinates: int = 3) -> Float[Tensor, "..
 
     This book's, not in the paper. It is 0 where an orthogonal pair reaches the teacher's gaps; elsewhere Theorem 3's
     bound, with that pair, tends to twice the interference.
+
+    Example:
+        >>> float(theorem3_limit(TwoPairHead(4.0, 3.0))), bool(theorem3_limit(TwoPairHead(4.0, 3.0, gap_2=-5.0)) > 0)
+        (0.0, True)
     """
     pair = orthogonal_comparison(head, coordinates)
     first, second = head.gaps(pair.x, pair.y)
@@ -72,6 +88,11 @@ def theorem3_minimizer(
     Raises:
         ValueError: for a negative or infinite lambda.
         ArithmeticError: where the slope at the best point found is not 0 to rounding.
+
+    Example:
+        >>> found = theorem3_minimizer(TwoPairHead(4.0, 3.0), lam=1.0)  # the teacher's own pair is orthogonal
+        >>> round(abs(float(found.interference)), 6)
+        0.0
     """
     _room(coordinates)
     lam = checks.numbers(lam, "lam", 0, torch.finfo(torch.float64).max, "must be finite and not negative")

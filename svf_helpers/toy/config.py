@@ -36,6 +36,11 @@ class ToyConfig:
 
     Raises:
         ValueError: for a configuration that describes no such model, naming the field and what would be right.
+
+    Example:
+        >>> config = ToyConfig(pairs={(0, 1): 5.0, (2, 3): 9.0})
+        >>> config.ranked_pairs, config.queries, config.tokens
+        (((2, 3), (0, 1)), 256, 1280)
     """
 
     n: int = 20

@@ -25,6 +25,15 @@ class Gradient:
         batch: what differs between instances.
         out: where the gradient goes.
         features: False leaves W and b alone (fixed dictionary) and skips the reconstruction loss.
+
+    Example:
+        >>> from svf_helpers.toy import ToyConfig
+        >>> W, b, head = torch.eye(2)[None], torch.ones(1, 2), torch.zeros(1, 2, 2)
+        >>> out = Parameters(torch.zeros(1, 2, 2), torch.zeros(1, 2), head, head)
+        >>> gradient = Gradient(Batch.of([ToyConfig(n=2, d=2, r=2, pairs={})]), out)
+        >>> gradient(Parameters(W, b, head, head), torch.full((1, 2, 5), 0.5))  # all strengths come out too high by 1
+        >>> out.b
+        tensor([[1., 1.]])
     """
 
     def __init__(self, batch: Batch, out: Parameters, features: bool = True):

@@ -19,7 +19,14 @@ from .config import ToyConfig, check_same_shape
 
 
 class Parameters(NamedTuple):
-    """Trained arrays of a batch of toy models; also holds their gradients."""
+    """Trained arrays of a batch of toy models; also holds their gradients.
+
+    Example:
+        >>> head = torch.zeros(3, 10, 10)
+        >>> three_models = Parameters(torch.zeros(3, 10, 20), torch.zeros(3, 20), head, head)
+        >>> sum(array[0].numel() for array in three_models)  # numbers that one model trains
+        420
+    """
 
     W: Float[Tensor, "I d n"]
     b: Float[Tensor, "I n"]
@@ -29,7 +36,14 @@ class Parameters(NamedTuple):
 
 @dataclass(frozen=True)
 class Batch:
-    """What differs between the instances of a batch, as tensors; pairs are padded with targets of 0."""
+    """What differs between the instances of a batch, as tensors; pairs are padded with targets of 0.
+
+    Example:
+        >>> batch = Batch.of([ToyConfig(p=0.1), ToyConfig(p=0.9, pairs={(0, 4): 24.0})])
+        >>> batch.p.flatten(), batch.pair_target.squeeze(-1)
+        (tensor([0.1000, 0.9000]), tensor([[24., 21., 18., 15.],
+                                           [24.,  0.,  0.,  0.]]))
+    """
 
     queries: int
     c: int
@@ -68,6 +82,10 @@ def strengths(u: Float[Tensor, "I n T"], p: Float[Tensor, "I 1 1"] | float) -> F
     """Feature strengths x = b u', b ~ Bernoulli(p), u' ~ U[0, 1], from one uniform draw u each.
 
     ``max(0, (u - (1 - p)) / p)`` has exactly that law: it is 0 with probability 1 - p, else uniform.
+
+    Example:
+        >>> strengths(torch.tensor([0.1, 0.5, 0.75, 1.0]), p=0.5)  # twice absent, half there, fully there
+        tensor([0.0000, 0.0000, 0.5000, 1.0000])
     """
     return ((u - (1 - p)) / p).clamp(min=0)
 
@@ -78,7 +96,14 @@ def strengths_(u: Float[Tensor, "I n T"], p: Float[Tensor, "I 1 1"]) -> Float[Te
 
 
 def target_logits(x: Float[Tensor, "I n T"], batch: Batch) -> Float[Tensor, "I c Q"]:
-    """s(x, y) = sum_ij T_ij x_i y_j of each query with each of its keys, from the few pairs with a target."""
+    """s(x, y) = sum_ij T_ij x_i y_j of each query with each of its keys, from the few pairs with a target.
+
+    Example:
+        >>> batch = Batch.of([ToyConfig(n=2, d=2, r=2, c=2, keys=2, pairs={(0, 1): 10.0})])
+        >>> x = torch.tensor([[[0.5, 0.0, 1.0], [0.0, 1.0, 0.0]]])  # a query with f_0; a key with f_1, one with f_0
+        >>> target_logits(x, batch).flatten()
+        tensor([5., 0.])
+    """
     x_query, x_key = split_tokens(x, batch)
     instance = torch.arange(len(x), device=x.device)[:, None]
     x_i = x_query[instance, batch.pair_query] * batch.pair_target  # [I, P, Q]
@@ -92,6 +117,13 @@ def losses(
     """Reconstruction loss (mean over tokens and features) and attention loss (cross-entropy in nats, mean of queries).
 
     The training objective is ``L_rec + lam * L_attn``. Without pairs the attention loss is 0.
+
+    Example:
+        >>> batch = Batch.of([ToyConfig(n=2, d=2, r=2, c=2, keys=2, pairs={(0, 1): 10.0})])
+        >>> x = torch.tensor([[[0.5, 0.0, 1.0], [0.0, 1.0, 0.0]]])  # a query with f_0; a key with f_1, one with f_0
+        >>> head = torch.zeros(1, 2, 2)  # it attends to both keys alike, where the target is the first
+        >>> losses(Parameters(torch.eye(2)[None], torch.zeros(1, 2), head, head), x, batch)
+        (tensor([0.]), tensor([0.6931]))
     """
     t = params.W @ x
     reconstructed = torch.relu(params.W.mT @ t + params.b[..., None])
@@ -104,7 +136,16 @@ def losses(
 
 
 def head_logits(params: Parameters, t: Float[Tensor, "I d T"], batch: Batch) -> Float[Tensor, "I c Q"]:
-    """t_q^T W_Q W_K^T t_k of each query with each of its keys."""
+    """t_q^T W_Q W_K^T t_k of each query with each of its keys.
+
+    Example:
+        >>> batch = Batch.of([ToyConfig(n=2, d=2, r=2, c=2, keys=2, pairs={(0, 1): 10.0})])
+        >>> x = torch.tensor([[[0.5, 0.0, 1.0], [0.0, 1.0, 0.0]]])  # a query with f_0; a key with f_1, one with f_0
+        >>> W_Q, W_K = torch.diag(torch.tensor([10.0, 0.0])), torch.tensor([[0.0, 0.0], [1.0, 0.0]])
+        >>> params = Parameters(torch.eye(2)[None], torch.zeros(1, 2), W_Q[None], W_K[None])
+        >>> head_logits(params, params.W @ x, batch).flatten()  # f_0 in the query asks for f_1 in the key
+        tensor([5., 0.])
+    """
     t_query, t_key = t[..., : batch.queries], t[..., batch.queries :]
     q = params.W_Q.mT @ t_query
     k = rearrange(params.W_K.mT @ t_key, "I r (c Q) -> I r c Q", c=batch.c)

@@ -14,7 +14,14 @@ from .model import Parameters
 
 
 class History(NamedTuple):
-    """Weights and losses at the K recorded steps, on the CPU."""
+    """Weights and losses at the K recorded steps, on the CPU.
+
+    Example:
+        >>> from svf_helpers.toy import ToyConfig, train
+        >>> history = train(ToyConfig(n=4, d=2, r=2, pairs={}), steps=2, record=[0, 2], device="cpu").history
+        >>> history.steps, tuple(history.W.shape)
+        (tensor([0, 2]), (2, 1, 2, 4))
+    """
 
     steps: Int[Tensor, " K"]
     W: Float[Tensor, "K I d n"]

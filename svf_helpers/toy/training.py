@@ -34,6 +34,11 @@ class ToyRun:
     """Trained toy models, the instance I leading. Tensors are on the device they were trained on.
 
     Without pairs the head was never trained: W_Q and W_K are then its initial weights, shrunk by weight decay.
+
+    Example:
+        >>> run = train([ToyConfig(p=0.2), ToyConfig(p=0.6)], steps=1, device="cpu")
+        >>> len(run), run.where(p=0.6), tuple(run.svd().S.shape)
+        (2, [1], (2, 10))
     """
 
     configs: tuple[ToyConfig, ...]
@@ -110,6 +115,12 @@ def train(
     Raises:
         ValueError: for configurations that do not fit in one batch, wrong numbers of seeds, a dictionary of the wrong
             shape, or a checkpoint of another run.
+
+    Example:
+        >>> run = train(ToyConfig(), steps=50, seed=[0, 1], record=[0, 50], device="cpu")
+        >>> before, after = run.history.loss_rec
+        >>> (after < before).tolist()
+        [True, True]
     """
     configs, seeds = _instances(config, seed)
     if not isinstance(steps, int | np.integer) or steps < 0:
@@ -183,7 +194,13 @@ def learning_rate(config: ToyConfig, step: int, steps: int) -> float:
 
 
 def initial_weights(config: ToyConfig, seeds: Sequence[int]) -> Parameters:
-    """Xavier-normal W, W_Q, W_K of each seed and b = 0, drawn on the CPU so that every device starts alike."""
+    """Xavier-normal W, W_Q, W_K of each seed and b = 0, drawn on the CPU so that every device starts alike.
+
+    Example:
+        >>> weights = initial_weights(ToyConfig(), seeds=[0, 1, 2])
+        >>> tuple(weights.W.shape), torch.equal(weights.W[2:], initial_weights(ToyConfig(), seeds=[2]).W)
+        ((3, 10, 20), True)
+    """
     n, d, r = config.n, config.d, config.r
     drawn = []
     for seed in seeds:
