@@ -1,40 +1,22 @@
 r"""The SVD of the QK matrix $\Omega = W_Q W_K^\top = U \Sigma V^\top$, from its factors (paper, section 2).
 
-The QK matrix is $d_{model} \times d_{model}$ but has rank $d_{head}$ at most, so it is never built. With
-$W_Q = Q_q R_q$ and $W_K = Q_k R_k$ (QR) the SVD of the small core $R_q R_k^\top = P \Sigma \Theta^\top$ gives
-$U = Q_q P$ and $V = Q_k \Theta$.
+The QK matrix is $d_{model} \times d_{model}$ but has rank $d_{head}$ at most, so it is never built: QR of each factor,
+SVD of the $d_{head} \times d_{head}$ core between them (:mod:`svf_helpers.factored_svd`).
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from concurrent.futures import ThreadPoolExecutor
 
 import torch
 from einops import rearrange
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from .factored_svd import QKSVD, TOLERANCE, svd_of_factors
+
 # Heads are worked through in groups whose float64 copies stay in the processor's cache (or well within a GPU).
 GROUP_BYTES = {"cpu": 4 << 20, "cuda": 1 << 30}
-# How far U S V^T may miss W_Q W_K^T, and U^T U the identity, before a result is done again or refused.
-TOLERANCE = {torch.float32: 1e-6, torch.float64: 1e-11}
-
-
-class QKSVD(NamedTuple):
-    """SVD of a batch of QK matrices: ``Omega = U @ diag(S) @ V.mT``; the columns of U read queries, those of V keys.
-
-    Signs are fixed so that each column of U has its largest entry positive; flipping a pair (u, v) changes nothing.
-
-    Example:
-        >>> U, S, V = QKSVD(torch.eye(2), torch.tensor([3.0, 1.0]), torch.eye(2).flip(1))
-        >>> U @ torch.diag(S) @ V.mT  # a query along the first axis asks, with weight 3, for a key along the second
-        tensor([[0., 3.],
-                [1., 0.]])
-    """
-
-    U: Float[Tensor, "... d_model d_head"]
-    S: Float[Tensor, "... d_head"]
-    V: Float[Tensor, "... d_model d_head"]
 
 
 def qk_svd(
@@ -79,10 +61,22 @@ def qk_svd(
 
     svd = QKSVD(torch.empty_like(flat_Q), flat_Q.new_empty(heads, d_head), torch.empty_like(flat_K))
     at_once = max(1, GROUP_BYTES.get(flat_Q.device.type, 4 << 20) // (16 * d_model * d_head))
-    for start in range(0, heads, at_once):
+
+    def decompose(start: int) -> None:
         group = slice(start, start + at_once)
-        for whole, part in zip(svd, _svd_group(flat_Q[group], flat_K[group]), strict=True):
+        for whole, part in zip(svd, svd_of_factors(flat_Q[group], flat_K[group]), strict=True):
             whole[group] = part
+
+    starts = range(0, heads, at_once)
+    threads = torch.get_num_threads()
+    if flat_Q.device.type == "cpu" and len(starts) > 1 and threads > 1:
+        # LAPACK takes the heads of a batch one by one: as many groups at once as there are threads, one thread each
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            list(pool.map(decompose, starts))
+        torch.set_num_threads(threads)
+    else:
+        for start in starts:
+            decompose(start)
     if not svd.S.isfinite().all():
         raise ArithmeticError(f"singular values above the largest {flat_Q.dtype} number: scale the weights down")
     return QKSVD(*(part.reshape(*lead, *part.shape[1:]) for part in svd))
@@ -216,80 +210,3 @@ def _checked(W_Q: Tensor, W_K: Tensor, device) -> tuple[Tensor, Tensor]:
         if not W.sum().isfinite() and not W.isfinite().all():  # the sum is quick, but may overflow
             raise ValueError(f"{name} holds values that are not finite")
     return W_Q, W_K
-
-
-def _svd_group(W_Q: Float[Tensor, "I d r"], W_K: Float[Tensor, "I d r"]) -> QKSVD:
-    """The SVD of a few heads: by Cholesky QR, and where the check finds that off, by Householder QR."""
-    wide_Q, wide_K, scale = W_Q.double(), W_K.double(), None
-    if W_Q.dtype == torch.float64:  # an answer to full float64 precision cannot afford the squared condition
-        (wide_Q, scale_Q), (wide_K, scale_K) = _near_one(wide_Q), _near_one(wide_K)
-        scale = scale_Q * scale_K
-        svd = QKSVD(torch.zeros_like(wide_Q), wide_Q.new_zeros(W_Q.shape[0], W_Q.shape[2]), torch.zeros_like(wide_K))
-    else:
-        svd = _svd_cholesky(wide_Q, wide_K)
-    tolerance = TOLERANCE[W_Q.dtype]
-    off = ~(_error(svd, wide_Q, wide_K) < tolerance)
-    if off.any():
-        again = _svd_householder(wide_Q[off], wide_K[off])
-        wrong = ~(_error(again, wide_Q[off], wide_K[off]) < tolerance)
-        if wrong.any():
-            raise ArithmeticError(f"the SVD of {int(wrong.sum())} heads does not reproduce W_Q W_K^T")
-        for whole, part in zip(svd, again, strict=True):
-            whole[off] = part
-    largest = svd.U.gather(-2, svd.U.abs().argmax(-2, keepdim=True))
-    sign = torch.where(largest < 0, -1.0, 1.0).to(svd.U)
-    return QKSVD(svd.U * sign, svd.S if scale is None else svd.S * scale, svd.V * sign)
-
-
-def _near_one(W: Float[Tensor, "I d r"]) -> tuple[Float[Tensor, "I d r"], Float[Tensor, "I 1"]]:
-    """Each matrix divided by the power of 2 nearest its largest entry, exactly; squares then stay within range."""
-    exponent = torch.frexp(W.abs().amax((-2, -1))).exponent
-    return torch.ldexp(W, -exponent[:, None, None]), torch.ldexp(W.new_ones(len(W), 1), exponent[:, None])
-
-
-def _svd_cholesky(W_Q: Float[Tensor, "I d r"], W_K: Float[Tensor, "I d r"]) -> QKSVD:
-    """By Cholesky QR, columns scaled to length 1 first; not finite where that fails.
-
-    It squares the condition number, which float64 can afford for most factors of float32 numbers.
-    """
-    parts = []
-    for W in (W_Q, W_K):
-        G = W.mT @ W
-        length = G.diagonal(dim1=-2, dim2=-1).sqrt()
-        L, failed = torch.linalg.cholesky_ex(G / (length[:, :, None] * length[:, None, :]))
-        L = torch.where((failed > 0)[:, None, None], torch.nan, L)
-        parts.append((W, length, L))
-    (W_Q, d_q, L_q), (W_K, d_k, L_k) = parts
-    P, S, Th = _core_svd(L_q.mT @ ((d_q * d_k)[..., None] * L_k))
-    U = W_Q @ (torch.linalg.solve_triangular(L_q.mT, P, upper=True) / d_q[..., None])
-    V = W_K @ (torch.linalg.solve_triangular(L_k.mT, Th.mT, upper=True) / d_k[..., None])
-    return QKSVD(U, S, V)
-
-
-def _core_svd(core: Float[Tensor, "I r r"]) -> tuple[Tensor, Tensor, Tensor]:
-    """torch's SVD, for which a matrix that is not finite is an error: here it gives a result that is not finite."""
-    fine = core.isfinite().all(-1).all(-1)[:, None, None]
-    P, S, Th = torch.linalg.svd(torch.where(fine, core, 0.0))
-    return torch.where(fine, P, torch.nan), S, Th
-
-
-def _svd_householder(W_Q: Float[Tensor, "I d r"], W_K: Float[Tensor, "I d r"]) -> QKSVD:
-    """By Householder QR and the SVD of the core: slower, and right whatever the condition."""
-    Q_q, R_q = torch.linalg.qr(W_Q)
-    Q_k, R_k = torch.linalg.qr(W_K)
-    P, S, Th = torch.linalg.svd(R_q @ R_k.mT)
-    return QKSVD(Q_q @ P, S, Q_k @ Th.mT)
-
-
-def _error(svd: QKSVD, W_Q: Tensor, W_K: Tensor) -> Float[Tensor, " I"]:
-    """Relative error of U S V^T and of orthonormality, estimated on fixed random probes at little cost."""
-    U, S, V = svd
-    generator = torch.Generator().manual_seed(0)
-    probe = lambda size: torch.randn(size, 1, generator=generator, dtype=torch.float64).to(U)  # noqa: E731
-    norm = lambda array: torch.linalg.vector_norm(array, dim=(-2, -1))  # noqa: E731
-    x, z = probe(U.shape[-2]), probe(U.shape[-1])
-    k = W_K.mT @ x
-    scale = norm(W_Q) * norm(k)
-    reconstruction = norm(W_Q @ k - U @ (S[..., None] * (V.mT @ x))) / scale.clamp_min(torch.finfo(U.dtype).tiny)
-    orthonormality = torch.maximum(norm(U.mT @ (U @ z) - z), norm(V.mT @ (V @ z) - z)) / norm(z)
-    return torch.maximum(reconstruction, orthonormality)

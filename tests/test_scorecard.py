@@ -86,7 +86,7 @@ def test_the_scorecard_tells_borne_out_differing_and_missing_apart(root, tmp_pat
         ["differs", "0.36; a feature is dropped"],
     ]
     assert f"| Fig 3 | locks | not run yet |  |  | dynamics | `{command}` |" in rows
-    assert "| Theorem 1 | closed form | borne out | 1e-8 | in the test | theorem 1 |" in page
+    assert "| Theorem 1 | closed form | borne out | 1e-8 | in the test | theorem1 |" in page
     assert any(row.startswith("| Fig 25 ") and "not run yet" in row for row in rows)
     items = {row.split(" | ")[0] for row in rows} - {"| item", "| ---"}
     assert f"make {len(items)} items" in page

@@ -1,0 +1,123 @@
+r"""The SVD of a few QK matrices from their factors: the algorithm behind :func:`svf_helpers.qk.qk_svd`.
+
+With $W_Q = Q_q R_q$ and $W_K = Q_k R_k$ (QR) the SVD of the small core $R_q R_k^\top = P \Sigma \Theta^\top$ gives
+$U = Q_q P$ and $V = Q_k \Theta$. The QR comes from a Cholesky factor where its condition allows, else from Householder
+reflections.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+# How far U S V^T may miss W_Q W_K^T, and U^T U the identity, before a result is done again or refused.
+TOLERANCE = {torch.float32: 1e-6, torch.float64: 1e-11}
+
+
+class QKSVD(NamedTuple):
+    """SVD of a batch of QK matrices: ``Omega = U @ diag(S) @ V.mT``; the columns of U read queries, those of V keys.
+
+    Signs are fixed: each column of U leans towards one fixed random direction. Flipping a pair (u, v) changes nothing.
+
+    Example:
+        >>> U, S, V = QKSVD(torch.eye(2), torch.tensor([3.0, 1.0]), torch.eye(2).flip(1))
+        >>> U @ torch.diag(S) @ V.mT  # a query along the first axis asks, with weight 3, for a key along the second
+        tensor([[0., 3.],
+                [1., 0.]])
+    """
+
+    U: Float[Tensor, "... d_model d_head"]
+    S: Float[Tensor, "... d_head"]
+    V: Float[Tensor, "... d_model d_head"]
+
+
+def svd_of_factors(W_Q: Float[Tensor, "I d r"], W_K: Float[Tensor, "I d r"]) -> QKSVD:
+    """The SVD of a few heads: by Cholesky QR, and where the check finds that off, by Householder QR."""
+    wide_Q, wide_K, scale = W_Q.double(), W_K.double(), None
+    if W_Q.dtype == torch.float64:  # an answer to full float64 precision cannot afford the squared condition
+        (wide_Q, scale_Q), (wide_K, scale_K) = _near_one(wide_Q), _near_one(wide_K)
+        scale = scale_Q * scale_K
+        svd = QKSVD(torch.zeros_like(wide_Q), wide_Q.new_zeros(W_Q.shape[0], W_Q.shape[2]), torch.zeros_like(wide_K))
+    else:
+        svd = _by_cholesky(wide_Q, wide_K)
+    tolerance = TOLERANCE[W_Q.dtype]
+    off = ~(_error(svd, wide_Q, wide_K) < tolerance)
+    if off.any():
+        again = _by_householder(wide_Q[off], wide_K[off])
+        wrong = ~(_error(again, wide_Q[off], wide_K[off]) < tolerance)
+        if wrong.any():
+            raise ArithmeticError(f"the SVD of {int(wrong.sum())} heads does not reproduce W_Q W_K^T")
+        for whole, part in zip(svd, again, strict=True):
+            whole[off] = part
+    return svd if scale is None else svd._replace(S=svd.S * scale)
+
+
+def _near_one(W: Float[Tensor, "I d r"]) -> tuple[Float[Tensor, "I d r"], Float[Tensor, "I 1"]]:
+    """Each matrix divided by the power of 2 nearest its largest entry, exactly; squares then stay within range."""
+    exponent = torch.frexp(W.abs().amax((-2, -1))).exponent
+    return torch.ldexp(W, -exponent[:, None, None]), torch.ldexp(W.new_ones(len(W), 1), exponent[:, None])
+
+
+def _by_cholesky(W_Q: Float[Tensor, "I d r"], W_K: Float[Tensor, "I d r"]) -> QKSVD:
+    """By Cholesky QR, columns scaled to length 1 first; not finite where that fails.
+
+    It squares the condition number, which float64 can afford for most factors of float32 numbers.
+    """
+    parts = []
+    for W in (W_Q, W_K):
+        G = W.mT @ W
+        length = G.diagonal(dim1=-2, dim2=-1).sqrt()
+        L, failed = torch.linalg.cholesky_ex(G / (length[:, :, None] * length[:, None, :]))
+        L = torch.where((failed > 0)[:, None, None], torch.nan, L)
+        parts.append((W, length, L))
+    (W_Q, d_q, L_q), (W_K, d_k, L_k) = parts
+    P, S, Th = _core_svd(L_q.mT @ ((d_q * d_k)[..., None] * L_k))
+    to_U = torch.linalg.solve_triangular(L_q.mT, P, upper=True) / d_q[..., None]
+    to_V = torch.linalg.solve_triangular(L_k.mT, Th.mT, upper=True) / d_k[..., None]
+    sign = _signs(W_Q, to_U)
+    return QKSVD(W_Q @ (to_U * sign), S, W_K @ (to_V * sign))
+
+
+def _core_svd(core: Float[Tensor, "I r r"]) -> tuple[Tensor, Tensor, Tensor]:
+    """torch's SVD, for which a matrix that is not finite is an error: here it gives a result that is not finite."""
+    fine = core.isfinite().all(-1).all(-1)[:, None, None]
+    P, S, Th = torch.linalg.svd(torch.where(fine, core, 0.0))
+    return torch.where(fine, P, torch.nan), S, Th
+
+
+def _by_householder(W_Q: Float[Tensor, "I d r"], W_K: Float[Tensor, "I d r"]) -> QKSVD:
+    """By Householder QR and the SVD of the core: slower, and right whatever the condition."""
+    Q_q, R_q = torch.linalg.qr(W_Q)
+    Q_k, R_k = torch.linalg.qr(W_K)
+    P, S, Th = torch.linalg.svd(R_q @ R_k.mT)
+    sign = _signs(Q_q, P)
+    return QKSVD(Q_q @ (P * sign), S, Q_k @ (Th.mT * sign))
+
+
+def _signs(Q: Float[Tensor, "I d r"], P: Float[Tensor, "I r r"]) -> Float[Tensor, "I 1 r"]:
+    """Which columns of U = Q P point away from a fixed random direction (-1) and which do not (1)."""
+    along = (_probe(Q.shape[-2], 0, Q.device).mT @ Q) @ P
+    return torch.where(along < 0, -1.0, 1.0).to(P)
+
+
+@cache
+def _probe(size: int, number: int, device: torch.device) -> Float[Tensor, "size 1"]:
+    """Fixed random directions, the same on every device."""
+    generator = torch.Generator().manual_seed(number)
+    return torch.randn(size, 1, generator=generator, dtype=torch.float64).to(device)
+
+
+def _error(svd: QKSVD, W_Q: Tensor, W_K: Tensor) -> Float[Tensor, " I"]:
+    """Relative error of U S V^T and of orthonormality, estimated on fixed random probes at little cost."""
+    U, S, V = svd
+    norm = lambda array: torch.linalg.vector_norm(array, dim=(-2, -1))  # noqa: E731
+    x, z = _probe(U.shape[-2], 1, U.device), _probe(U.shape[-1], 2, U.device)
+    k = W_K.mT @ x
+    scale = norm(W_Q) * norm(k)
+    reconstruction = norm(W_Q @ k - U @ (S[..., None] * (V.mT @ x))) / scale.clamp_min(torch.finfo(U.dtype).tiny)
+    orthonormality = torch.maximum(norm(U.mT @ (U @ z) - z), norm(V.mT @ (V @ z) - z)) / norm(z)
+    return torch.maximum(reconstruction, orthonormality)
