@@ -93,3 +93,11 @@ def assert_as_recorded(claim: Claim) -> None:
         low, high = claim.interval
         assert verdict.value is not None, f"{claim.item}: a recorded deviation needs the measured value"
         assert low <= verdict.value <= high, f"{claim.item}: {verdict.value} lies outside {low} to {high}"
+
+
+def under(value: float) -> str:
+    """A bound on a rounding error, coarse enough to read the same on every machine: "under 1e-12"."""
+    for bound in (1e-12, 1e-9, 1e-6, 1e-3):
+        if value < bound:
+            return f"under {bound:.0e}"
+    return f"{value:.1e}"

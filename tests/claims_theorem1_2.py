@@ -1,7 +1,7 @@
 """Claims on the chapters theorem 1 and theorem 2: computed on the spot, on dictionaries drawn at random."""
 
 import torch
-from claims import Verdict, claim
+from claims import Verdict, claim, under
 
 from svf_helpers import theory
 from svf_helpers.experiments import Result
@@ -43,7 +43,7 @@ def softmax_forgets_a_constant(_: Result | None) -> Verdict:
     bent[:, 0] += 0.01
     same, other = theory.logit_shift(logits, logits + shift), theory.logit_shift(logits, bent)
     borne_out = float(same.gap.max()) < 1e-12 and float((other.gap - other.spread / 2).min()) > -1e-12
-    measured = (f"10,000 draws: log-softmaxes differ by at most {float(same.gap.max()):.0e} after a shift; "
+    measured = (f"10,000 draws: log-softmaxes differ by {under(float(same.gap.max()))} after a shift; "
                 f"by at least {float(other.gap.min()):.4f} where one logit is .01 off")
     return Verdict(borne_out, measured, differs=None if borne_out else "a constant did not cancel")
 
@@ -57,7 +57,7 @@ def cross_entropy_is_least_at_the_teacher(_: Result | None) -> Verdict:
     at_teacher = theory.cross_entropy(teacher, teacher) - theory.entropy(teacher)
     error = float(torch.maximum(identity.abs().max(), at_teacher.abs().max()))
     borne_out = error < 1e-12 and float(divergence.min()) > 0
-    measured = f"10,000 draws: identity to {error:.0e}, least divergence {float(divergence.min()):.1e}"
+    measured = f"10,000 draws: identity missed by {under(error)}, least divergence {float(divergence.min()):.4f}"
     return Verdict(borne_out, measured, differs=None if borne_out else "the identity or the sign fails")
 
 
@@ -105,8 +105,8 @@ def the_fitted_head_is_the_closed_form(_: Result | None) -> Verdict:
     error, ratio, back, raw = _fits()
     borne_out = float(error.max()) < 1e-6 and float(ratio.max()) < 1e-6 and float(back.min()) > 1 - 1e-9
     off = max(float(1 - back.min()), 1e-16)
-    measured = (f"{len(error)} fits: relative error at most {float(error.max()):.0e}, σ₂/σ₁ {float(ratio.max()):.0e}; "
-                f"|cos| anti-whitened 1 to {off:.0e}, as it is from {float(raw.min()):.2f}")
+    measured = (f"{len(error)} fits: relative error and σ₂/σ₁ {under(float(max(error.max(), ratio.max())))}; "
+                f"1 - |cos| anti-whitened {under(off)}, as it is |cos| from {float(raw.min()):.2f}")
     return Verdict(borne_out, measured, differs=None if borne_out else "the fit ends elsewhere")
 
 
@@ -147,7 +147,7 @@ def tight_frames(_: Result | None) -> Verdict:
         worst = min(worst, float(cosine(U[:, 0], F[:, 1])), float(cosine(Vh[0], G[:, 2])))
         off = max(off, abs(float(S[0]) / theory.corollary1_sigma(F, G, ALPHA) - 1))
     borne_out = worst > 1 - 1e-9 and off < 1e-6
-    measured = f"3 pairs of tight frames: |cos| 1 to {max(1 - worst, 1e-16):.0e}, σ to {max(off, 1e-16):.0e}"
+    measured = f"3 pairs of tight frames: 1 - |cos| and the error of σ {under(max(1 - worst, off))}"
     return Verdict(borne_out, measured, differs=None if borne_out else "alignment is not exact")
 
 
@@ -207,7 +207,7 @@ def the_sharp_bound_is_attained(_: Result | None) -> Verdict:
         for d, n in sizes:
             W, index = theory.worst_dictionary(kappa, d, n, generator=torch.Generator().manual_seed(d))
             off = max(off, abs(float(theory.alignment_cosine(W, index)) / theory.sharp_bound(kappa) - 1))
-    measured = f"{len(kappas) * len(sizes)} dictionaries, κ from 1 to 1e6: equality to {off:.0e}, relative"
+    measured = f"{len(kappas) * len(sizes)} dictionaries, κ from 1 to 1e6: off by {under(off)}, relative"
     return Verdict(off < 1e-6, measured, differs=None if off < 1e-6 else "not attained")
 
 
