@@ -125,7 +125,8 @@ def the_strict_teacher(_: Result | None) -> Verdict:
     measured = (f"12 dictionaries: |cos| {float(query.min()):.2f} to {float(query.max()):.2f} on the query side, "
                 f"{float(key.min()):.2f} to {float(key.max()):.2f} on the key side, "
                 f"σ₂/σ₁ up to {float(ratio.max()):.2f}")
-    why = "the theorem's teacher is linear; for presence, the query vector leans towards the mean token"
+    why = ("the theorem's teacher is linear; for presence, the query vector leans towards the mean token "
+           "(most of σ₂ is sampling error)")
     return Verdict(borne_out, measured, value=float(query.min()), differs=None if borne_out else why)
 
 
