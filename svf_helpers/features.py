@@ -91,8 +91,8 @@ def on_feature_span(
 ) -> Float[Tensor, "... d r"]:
     """A head's weights without what no token can reach: projected on the span of the features.
 
-    Tokens are sums of features, so logits do not change. Training hardly changes the removed part (weight decay apart): it
-    is a remnant of the initial weights, and gives the QK matrix singular values that mean nothing.
+    Tokens are sums of features, so logits do not change. Training hardly changes the removed part (weight decay
+    apart): it is a remnant of the initial weights, and gives the QK matrix singular values that mean nothing.
 
     Args:
         W: features as columns.
