@@ -214,8 +214,8 @@ def test_configurations_as_plain_data():
 @pytest.mark.parametrize(
     "fields",
     [
-        {"n": 21}, {"d": 11}, {"r": 9}, {"c": 8}, {"keys": 512}, {"lr": 0.1}, {"schedule": "constant"},
-        {"weight_decay": 0.0}, {"scale_logits": True},
+        {"c": 8}, {"keys": 512}, {"lr": 0.1}, {"schedule": "constant"}, {"weight_decay": 0.0}, {"scale_logits": True},
+        {"positions": 40},
     ],
 )  # fmt: skip
 def test_configurations_that_do_not_fit_in_one_batch_are_refused_by_name(fields):
@@ -224,5 +224,5 @@ def test_configurations_that_do_not_fit_in_one_batch_are_refused_by_name(fields)
 
 
 def test_pairs_and_no_pairs_do_not_mix():
-    with pytest.raises(ValueError, match="some configurations have pairs"):
+    with pytest.raises(ValueError, match="whether there are pairs takes the values"):
         Batch.of([ToyConfig(), ToyConfig(pairs={})])

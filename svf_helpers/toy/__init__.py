@@ -3,8 +3,10 @@
 from .config import DEFAULT_PAIRS, ToyConfig
 from .gradient import Gradient
 from .model import Batch, Parameters, head_logits, losses, strengths, target_logits
+from .run import ToyRun
+from .sweep import sweep
 from .trail import History
-from .training import ToyRun, initial_weights, train
+from .training import initial_weights, train
 
 __all__ = [
     "DEFAULT_PAIRS",
@@ -18,6 +20,7 @@ __all__ = [
     "initial_weights",
     "losses",
     "strengths",
+    "sweep",
     "target_logits",
     "train",
 ]

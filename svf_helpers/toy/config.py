@@ -12,6 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from svf_helpers.rope import Rotary
+
 DEFAULT_PAIRS = {(0, 4): 24.0, (1, 5): 21.0, (2, 6): 18.0, (3, 7): 15.0}
 
 
@@ -33,6 +35,10 @@ class ToyConfig:
         schedule: "cosine" decays the rate to 0 along a quarter cosine; "constant" leaves it alone.
         weight_decay: AdamW's decoupled decay.
         scale_logits: divide logits by sqrt(r), as appendix C.3 does and the main model does not.
+        positions: with RoPE (appendix D), how many positions a token can stand at; each token's is uniform on them.
+            0 is the main model, without positions.
+        bands: pairs whose target depends on position, ``{(i, j): b}``: T_ij is multiplied by the cosine of the offset
+            (query position - key position) times the frequency of band b (appendix D, eq. 19).
 
     Raises:
         ValueError: for a configuration that describes no such model, naming the field and what would be right.
@@ -57,11 +63,13 @@ class ToyConfig:
     schedule: Literal["cosine", "constant"] = "cosine"
     weight_decay: float = 0.01
     scale_logits: bool = False
+    positions: int = 0
+    bands: Mapping[tuple[int, int], int] | Iterable[tuple[int, int, int]] = ()
 
     def __post_init__(self):
         # Plain numbers whatever was given (NumPy's, 1 for 1.0): equal configurations then have equal JSON.
         for names, plain, kind in (
-            (("n", "d", "r", "c", "keys"), operator.index, "a whole number"),
+            (("n", "d", "r", "c", "keys", "positions"), operator.index, "a whole number"),
             (("p", "lam", "lr", "weight_decay"), float, "a number"),
         ):
             for name in names:
@@ -71,6 +79,7 @@ class ToyConfig:
                 except (TypeError, ValueError) as error:
                     raise ValueError(f"{name} = {given!r}: must be {kind}") from error
         object.__setattr__(self, "pairs", plain_pairs(self.pairs))
+        object.__setattr__(self, "bands", plain_bands(self.bands))
         self._check()
 
     def _check(self) -> None:
@@ -100,6 +109,25 @@ class ToyConfig:
                 raise ValueError(f"pair ({i}, {j}) names a feature outside 0..{self.n - 1} (n = {self.n})")
         if len({(i, j) for i, j, _ in self.pairs}) < len(self.pairs):
             raise ValueError(f"a pair is given twice in {self.pairs}")
+        self._check_rope()
+
+    def _check_rope(self) -> None:
+        if self.positions < 0 or self.positions == 1:
+            raise ValueError(f"positions = {self.positions}: 0 (no RoPE) or at least 2 places for a token to stand at")
+        if self.positions and self.r % 2:
+            raise ValueError(f"r = {self.r}: RoPE turns pairs of head dimensions, r must be even")
+        if self.bands and not self.positions:
+            raise ValueError(f"bands = {self.bands}, but positions = 0: targets that depend on position need positions")
+        for i, j, band in self.bands:
+            if not 0 <= band < self.r // 2:
+                raise ValueError(f"band {band} of pair ({i}, {j}): r = {self.r} has the bands 0..{self.r // 2 - 1}")
+            if (i, j) not in self.ranked_pairs:
+                raise ValueError(f"bands name the pair ({i}, {j}), which has no target; pairs: {self.ranked_pairs}")
+
+    @property
+    def rotary(self) -> Rotary | None:
+        """The rotation by position, neighbouring head dimensions paired as in the paper; None without positions."""
+        return Rotary.of(self.r, pairing="neighbours") if self.positions else None
 
     @property
     def queries(self) -> int:
@@ -126,7 +154,7 @@ class ToyConfig:
 
     def to_dict(self) -> dict:
         """As plain numbers, lists and strings, for JSON; ``ToyConfig(**config.to_dict())`` gives it back."""
-        return asdict(self) | {"pairs": [list(row) for row in self.pairs]}
+        return asdict(self) | {name: [list(row) for row in getattr(self, name)] for name in ("pairs", "bands")}
 
 
 def plain_pairs(given) -> tuple[tuple[int, int, float], ...]:
@@ -138,19 +166,34 @@ def plain_pairs(given) -> tuple[tuple[int, int, float], ...]:
         raise ValueError(f"pairs are {{(i, j): target}} or (i, j, target) triples, got {given!r}") from error
 
 
-# What instances of one batch may differ in; everything else shapes the arrays or the optimiser.
-PER_INSTANCE = ("p", "lam", "pairs")
+def plain_bands(given) -> tuple[tuple[int, int, int], ...]:
+    """Bands as (i, j, band) triples of plain integers, from a mapping or from triples."""
+    try:
+        rows = [(*ij, band) for ij, band in given.items()] if isinstance(given, Mapping) else map(tuple, given)
+        return tuple((operator.index(i), operator.index(j), operator.index(band)) for i, j, band in rows)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"bands are {{(i, j): band}} or (i, j, band) triples, got {given!r}") from error
 
 
-def check_same_shape(configs: list[ToyConfig]) -> None:
-    """Refuse configurations that cannot be trained in one batch, naming the fields that differ."""
-    shared = [f.name for f in fields(ToyConfig) if f.name not in PER_INSTANCE]
-    for name in shared:
-        values = sorted({getattr(config, name) for config in configs}, key=str)
+# What instances of one batch may differ in. Sizes are padded with zeros, which no gradient ever moves; everything else
+# decides how tokens are laid out, or belongs to the one optimiser.
+PER_INSTANCE = ("n", "d", "r", "p", "lam", "pairs", "bands")
+
+
+def batch_key(config: ToyConfig) -> tuple:
+    """Configurations with equal keys can be trained in one batch."""
+    key = {field.name: getattr(config, field.name) for field in fields(ToyConfig) if field.name not in PER_INSTANCE}
+    key["whether there are pairs"] = bool(config.pairs)
+    key["r with positions"] = config.r if config.positions else None  # the bands' frequencies depend on it
+    return tuple(key.items())
+
+
+def check_one_batch(configs: list[ToyConfig]) -> None:
+    """Refuse configurations that cannot be trained in one batch, naming what differs."""
+    for (name, first), *others in zip(*map(batch_key, configs), strict=True):
+        values = sorted({first, *(value for _, value in others)}, key=str)
         if len(values) > 1:
             raise ValueError(
-                f"instances of one batch may differ in {', '.join(PER_INSTANCE)} and seed only; "
-                f"{name} takes the values {values}: train them in separate calls"
+                f"instances of one batch may differ in {', '.join(PER_INSTANCE)} and seed only; {name} takes the "
+                f"values {values}: train them in separate calls, or with svf_helpers.toy.sweep"
             )
-    if len({bool(config.pairs) for config in configs}) > 1:
-        raise ValueError("some configurations have pairs and some have none: train them in separate calls")

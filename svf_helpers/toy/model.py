@@ -1,4 +1,4 @@
-"""The toy model as formulas: tokens, reconstruction, attention and losses (paper, section 3).
+"""The toy model as formulas: tokens, reconstruction, attention and losses (paper, section 3; with RoPE, appendix D).
 
 Arrays lead with the instance I and end with the tokens of a step, because sums over features and over keys then run
 over whole rows of memory. The first Q tokens are the queries; the rest are their keys, key k of query q at Q + k Q + q.
@@ -15,7 +15,8 @@ from einops import rearrange
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from .config import ToyConfig, check_same_shape
+from .config import ToyConfig, check_one_batch
+from .turning import Turning, offsets
 
 
 class Parameters(NamedTuple):
@@ -38,6 +39,9 @@ class Parameters(NamedTuple):
 class Batch:
     """What differs between the instances of a batch, as tensors; pairs are padded with targets of 0.
 
+    ``features`` and ``logit_scale`` are numbers where all instances agree, and [I, 1, 1] where they do not.
+    ``turning`` rotates queries and keys by their positions; None without positions.
+
     Example:
         >>> batch = Batch.of([ToyConfig(p=0.1), ToyConfig(p=0.9, pairs={(0, 4): 24.0})])
         >>> batch.p.flatten(), batch.pair_target.squeeze(-1)
@@ -47,34 +51,39 @@ class Batch:
 
     queries: int
     c: int
-    logit_scale: float
     attends: bool
+    features: float | Float[Tensor, "I 1 1"]
+    logit_scale: float | Float[Tensor, "I 1 1"]
     p: Float[Tensor, "I 1 1"]
     lam: Float[Tensor, "I 1 1"]
     pair_query: Int[Tensor, "I P"]
     pair_key: Int[Tensor, "I P"]
     pair_target: Float[Tensor, "I P 1"]
+    turning: Turning | None = None
 
     @classmethod
     def of(cls, configs: Sequence[ToyConfig], device="cpu", dtype=torch.float32) -> Batch:
-        """Tensors for configurations that agree in everything but p, lam and pairs."""
+        """Tensors for configurations that agree in everything but n, d, r, p, lam, pairs and bands."""
         configs = list(configs)
-        check_same_shape(configs)
+        check_one_batch(configs)
         most = max(len(config.pairs) for config in configs)
         padded = [list(config.pairs) + [(0, 0, 0.0)] * (most - len(config.pairs)) for config in configs]
         table = torch.tensor(padded, dtype=dtype, device=device).reshape(len(configs), most, 3)
         column = lambda values: torch.tensor(values, dtype=dtype, device=device)[:, None, None]  # noqa: E731
+        one_or_column = lambda values: values[0] if len(set(values)) == 1 else column(values)  # noqa: E731
         first = configs[0]
         return cls(
             queries=first.queries,
             c=first.c,
-            logit_scale=first.r**-0.5 if first.scale_logits else 1.0,
             attends=most > 0,
+            features=one_or_column([config.n for config in configs]),
+            logit_scale=one_or_column([config.r**-0.5 if config.scale_logits else 1.0 for config in configs]),
             p=column([config.p for config in configs]),
             lam=column([config.lam for config in configs]),
             pair_query=table[..., 0].long(),
             pair_key=table[..., 1].long(),
             pair_target=table[..., 2:],
+            turning=Turning.of(configs, most, device, dtype) if first.positions else None,
         )
 
 
@@ -95,8 +104,12 @@ def strengths_(u: Float[Tensor, "I n T"], p: Float[Tensor, "I 1 1"]) -> Float[Te
     return u.mul_(1 / p).add_(1 - 1 / p).clamp_(min=0)
 
 
-def target_logits(x: Float[Tensor, "I n T"], batch: Batch) -> Float[Tensor, "I c Q"]:
+def target_logits(
+    x: Float[Tensor, "I n T"], batch: Batch, positions: Int[Tensor, "I T"] | None = None
+) -> Float[Tensor, "I c Q"]:
     """s(x, y) = sum_ij T_ij x_i y_j of each query with each of its keys, from the few pairs with a target.
+
+    With positions, pairs with a band count times the cosine of offset times frequency (appendix D, eq. 19).
 
     Example:
         >>> batch = Batch.of([ToyConfig(n=2, d=2, r=2, c=2, keys=2, pairs={(0, 1): 10.0})])
@@ -108,11 +121,14 @@ def target_logits(x: Float[Tensor, "I n T"], batch: Batch) -> Float[Tensor, "I c
     instance = torch.arange(len(x), device=x.device)[:, None]
     x_i = x_query[instance, batch.pair_query] * batch.pair_target  # [I, P, Q]
     y_j = x_key[instance, batch.pair_key]  # [I, P, c, Q]
-    return (x_i[:, :, None] * y_j).sum(1)
+    by_pair = x_i[:, :, None] * y_j
+    if batch.turning is not None:
+        by_pair = by_pair * batch.turning.of_targets(offsets(positions, batch.queries, batch.c))
+    return by_pair.sum(1)
 
 
 def losses(
-    params: Parameters, x: Float[Tensor, "I n T"], batch: Batch
+    params: Parameters, x: Float[Tensor, "I n T"], batch: Batch, positions: Int[Tensor, "I T"] | None = None
 ) -> tuple[Float[Tensor, " I"], Float[Tensor, " I"]]:
     """Reconstruction loss (mean over tokens and features) and attention loss (cross-entropy in nats, mean of queries).
 
@@ -127,16 +143,19 @@ def losses(
     """
     t = params.W @ x
     reconstructed = torch.relu(params.W.mT @ t + params.b[..., None])
-    loss_rec = (reconstructed - x).square().mean((-1, -2))
+    per_feature = x.shape[-2] / batch.features  # features that only pad an instance cost nothing, and do not count
+    loss_rec = ((reconstructed - x).square() * per_feature).mean((-1, -2))
     if not batch.attends:
         return loss_rec, torch.zeros_like(loss_rec)
-    log_attention = head_logits(params, t, batch).log_softmax(1)
-    target = target_logits(x, batch).softmax(1)
+    log_attention = head_logits(params, t, batch, positions).log_softmax(1)
+    target = target_logits(x, batch, positions).softmax(1)
     return loss_rec, -(target * log_attention).sum(1).mean(-1)
 
 
-def head_logits(params: Parameters, t: Float[Tensor, "I d T"], batch: Batch) -> Float[Tensor, "I c Q"]:
-    """t_q^T W_Q W_K^T t_k of each query with each of its keys.
+def head_logits(
+    params: Parameters, t: Float[Tensor, "I d T"], batch: Batch, positions: Int[Tensor, "I T"] | None = None
+) -> Float[Tensor, "I c Q"]:
+    """t_q^T W_Q W_K^T t_k of each query with each of its keys; with positions both are rotated first (RoPE, eq. 17).
 
     Example:
         >>> batch = Batch.of([ToyConfig(n=2, d=2, r=2, c=2, keys=2, pairs={(0, 1): 10.0})])
@@ -147,8 +166,11 @@ def head_logits(params: Parameters, t: Float[Tensor, "I d T"], batch: Batch) -> 
         tensor([5., 0.])
     """
     t_query, t_key = t[..., : batch.queries], t[..., batch.queries :]
-    q = params.W_Q.mT @ t_query
-    k = rearrange(params.W_K.mT @ t_key, "I r (c Q) -> I r c Q", c=batch.c)
+    q, k = params.W_Q.mT @ t_query, params.W_K.mT @ t_key
+    if batch.turning is not None:
+        turn = batch.turning.of_tokens(positions)
+        q, k = turn.rotate(q, slice(batch.queries)), turn.rotate(k, slice(batch.queries, None))
+    k = rearrange(k, "I r (c Q) -> I r c Q", c=batch.c)
     return (q[:, :, None] * k).sum(1) * batch.logit_scale
 
 

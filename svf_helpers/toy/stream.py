@@ -13,39 +13,43 @@ from torch import Tensor
 class UniformStream:
     """Uniform draws on [0, 1], one independent stream a seed.
 
-    Instances of one seed read the same numbers (common random numbers), so that a sweep compares like with like and
-    draws each number once. What a seed yields depends on the seed, the shape and the kind of device alone, never on
-    the other seeds in the batch. On the CPU the bits come from SFC64, several times as fast as torch's generator.
+    Instances of one seed and size read the same numbers (common random numbers), so that a sweep compares like with
+    like and draws each number once. What a seed yields depends on the seed, the instance's own number of rows, T and
+    the kind of device alone, never on the rest of the batch. On the CPU the bits come from SFC64, several times as fast
+    as torch's generator.
 
     Args:
         seeds: one for each instance, not negative.
-        shape: (n, T) of the draws a step.
+        shape: (rows, T) of the draws a step.
         device: where the draws are wanted.
+        rows: how many of the rows each instance draws, where not all; the others are 0, an absent feature's draw.
     """
 
-    def __init__(self, seeds: Sequence[int], shape: tuple[int, int], device: torch.device):
-        self.distinct = sorted(set(seeds))
+    def __init__(
+        self, seeds: Sequence[int], shape: tuple[int, int], device: torch.device, rows: Sequence[int] | None = None
+    ):
+        wanted = list(zip(seeds, [shape[0]] * len(seeds) if rows is None else rows, strict=True))
+        self.distinct = sorted(set(wanted))
         self.device = device
-        self._of_instance = torch.tensor([self.distinct.index(seed) for seed in seeds], device=device)
-        self._one_each = list(seeds) == self.distinct
-        self._drawn = torch.empty(len(self.distinct), *shape, device=device)
-        self._handed_out = None if self._one_each else torch.empty(len(seeds), *shape, device=device)
+        self._of_instance = torch.tensor([self.distinct.index(one) for one in wanted], device=device)
+        self._one_each = wanted == self.distinct
+        self._drawn = torch.zeros(len(self.distinct), *shape, device=device)
+        self._handed_out = None if self._one_each else torch.empty(len(wanted), *shape, device=device)
+        self._own = [drawn[:count] for drawn, (_, count) in zip(self._drawn, self.distinct, strict=True)]
         if device.type == "cpu":
-            self._sources = [np.random.SFC64(seed) for seed in self.distinct]
+            self._sources = [np.random.SFC64(seed) for seed, _ in self.distinct]
         else:
-            self._sources = [torch.Generator(device).manual_seed(seed) for seed in self.distinct]
+            self._sources = [torch.Generator(device).manual_seed(seed) for seed, _ in self.distinct]
 
-    def next(self) -> Float[Tensor, "I n T"]:
+    def next(self) -> Float[Tensor, "I rows T"]:
         """The draws of one step. The tensor is the stream's own: the next call overwrites it."""
-        if self.device.type == "cpu":
-            words = (self._drawn[0].numel() + 1) // 2
-            for row, source in zip(self._drawn, self._sources, strict=True):
-                bits = torch.from_numpy(source.random_raw(words).view(np.int32))
-                row.copy_(bits[: row.numel()].view(row.shape))
-            self._drawn.mul_(2.0**-32).add_(0.5)  # signed 32-bit words -> [0, 1]
-        else:
-            for row, source in zip(self._drawn, self._sources, strict=True):
-                torch.rand(row.shape, generator=source, out=row)
+        for own, source in zip(self._own, self._sources, strict=True):
+            if self.device.type == "cpu":
+                bits = torch.from_numpy(source.random_raw((own.numel() + 1) // 2).view(np.int32))
+                own.copy_(bits[: own.numel()].view(own.shape))
+                own.mul_(2.0**-32).add_(0.5)  # signed 32-bit words -> [0, 1]
+            else:
+                torch.rand(own.shape, generator=source, out=own)
         if self._one_each:
             return self._drawn
         return torch.index_select(self._drawn, 0, self._of_instance, out=self._handed_out)

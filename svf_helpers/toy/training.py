@@ -7,7 +7,6 @@ import json
 import math
 import operator
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -17,63 +16,16 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from ..device import choose_device, one_thread_if
-from ..qk import QKSVD, qk_svd
-from .config import ToyConfig, plain_pairs
+from .config import ToyConfig
 from .gradient import Gradient
 from .model import Batch, Parameters, losses, strengths_
 from .place import Place, interrupted_between_steps
+from .run import ToyRun
 from .stream import UniformStream
-from .trail import History, Trail
+from .trail import Trail
 
 # Strengths a step below which one thread of a CPU is as fast as several.
 SMALL_BATCH = 400_000
-
-
-@dataclass(frozen=True, eq=False)
-class ToyRun:
-    """Trained toy models, the instance I leading. Tensors are on the device they were trained on.
-
-    Without pairs the head was never trained: W_Q and W_K are then its initial weights, shrunk by weight decay.
-
-    Example:
-        >>> run = train([ToyConfig(p=0.2), ToyConfig(p=0.6)], steps=1, device="cpu")
-        >>> len(run), run.where(p=0.6), tuple(run.svd().S.shape)
-        (2, [1], (2, 10))
-    """
-
-    configs: tuple[ToyConfig, ...]
-    seeds: tuple[int, ...]
-    steps: int
-    W: Float[Tensor, "I d n"]
-    b: Float[Tensor, "I n"]
-    W_Q: Float[Tensor, "I d r"]
-    W_K: Float[Tensor, "I d r"]
-    history: History | None = None
-
-    def __len__(self) -> int:
-        return len(self.configs)
-
-    def svd(self) -> QKSVD:
-        """SVD of every instance's QK matrix."""
-        return qk_svd(self.W_Q, self.W_K)
-
-    def where(self, **wanted) -> list[int]:
-        """Indices of the instances whose configuration (or ``seed``) has these values: ``run.where(p=0.52, seed=0)``.
-
-        Raises:
-            ValueError: for a name that is no field of a configuration.
-        """
-        seed = wanted.pop("seed", None)
-        unknown = set(wanted) - {field.name for field in fields(ToyConfig)}
-        if unknown:
-            raise ValueError(f"where: {', '.join(sorted(unknown))} is no field of a ToyConfig, nor seed")
-        if "pairs" in wanted:
-            wanted["pairs"] = plain_pairs(wanted["pairs"])
-        return [
-            i
-            for i, config in enumerate(self.configs)
-            if all(getattr(config, key) == value for key, value in wanted.items()) and seed in (None, self.seeds[i])
-        ]
 
 
 def train(
@@ -84,7 +36,7 @@ def train(
     dictionary: Float[Tensor, "d n"] | Float[Tensor, "I d n"] | None = None,
     record: Sequence[int] | None = None,
     device: str | torch.device = "auto",
-    progress: bool = False,
+    progress: bool | str = False,
     checkpoint: Path | str | None = None,
     checkpoint_every: int = 1000,
     stream=None,
@@ -96,18 +48,20 @@ def train(
     same result alone as in a batch, to float tolerance. Instances of one seed see the same strengths' uniforms.
 
     Args:
-        config: one configuration, or one for each instance; instances may differ in p, lam and pairs.
+        config: one configuration, or one for each instance; instances may differ in p, lam, pairs and bands, and in
+            n, d and r (r not with RoPE): smaller ones are padded with zeros, which training leaves zeros.
         steps: optimiser steps.
         seed: one seed, or one for each instance; not negative.
         dictionary: features to keep fixed; then only W_Q and W_K are trained, on the attention loss (appendix C.3).
         record: steps at which weights and losses go into the history; 0 is before training.
         device: "auto" (the GPU if there is one), "cpu" or "cuda".
-        progress: show a progress bar.
+        progress: show a progress bar; a text is its label.
         checkpoint: file in which the run keeps its place. If it exists the run goes on from there; it is removed by
             the caller, not here. Interrupting (Ctrl-C) writes it before the interruption is passed on.
         checkpoint_every: steps between two writes of the checkpoint.
-        stream: what to draw from instead of the seeds' own streams: anything with ``next() -> [I, n, T]`` uniforms,
-            which are overwritten, ``state()`` and ``restore(state)``.
+        stream: what to draw from instead of the seeds' own streams: anything with ``next() -> [I, n, T]`` uniforms
+            (n + 1 rows with RoPE, the last of them for positions), which are overwritten, ``state()`` and
+            ``restore(state)``.
 
     Returns:
         The trained models.
@@ -135,7 +89,8 @@ def train(
     if fixed is not None and not batch.attends:
         raise ValueError("dictionary is given but there are no pairs: with fixed features there is nothing to train")
 
-    weights = initial_weights(shape, seeds)
+    n = max(config.n for config in configs)
+    weights = initial_weights(configs, seeds)
     if fixed is not None:
         weights = weights._replace(W=fixed, b=torch.zeros_like(weights.b))
     trained = ("W", "b", "W_Q", "W_K") if fixed is None else ("W_Q", "W_K")
@@ -143,32 +98,33 @@ def train(
     flat.grad = torch.zeros_like(flat)
     gradient = Gradient(batch, Parameters(*_views(flat.grad, params, trained)), features=fixed is None)
     optimiser = torch.optim.AdamW([flat], lr=shape.lr, weight_decay=shape.weight_decay, fused=True)
-    stream = UniformStream(seeds, (shape.n, shape.tokens), device) if stream is None else stream
+    if stream is None:
+        position = 1 if shape.positions else 0
+        rows = [config.n + position for config in configs]
+        stream = UniformStream(seeds, (n + position, shape.tokens), device, rows)
     trail = Trail(recorded)
-
     place = Place(checkpoint, flat, optimiser, stream, trail, _fingerprint(configs, seeds, steps, recorded, fixed))
     start = place.load()
-    bar = tqdm(total=steps, initial=start, desc="training", unit="step", disable=not progress, mininterval=1)
-    small = len(configs) * shape.n * shape.tokens < SMALL_BATCH
+    label = progress if isinstance(progress, str) else "training"
+    bar = tqdm(total=steps, initial=start, desc=label, unit="step", disable=not progress, mininterval=1)
+    small = len(configs) * n * shape.tokens < SMALL_BATCH
     step, whole = start, True  # whole: not in the middle of a step, so that the place is worth keeping
     try:
         with torch.no_grad(), one_thread_if(small), interrupted_between_steps() as interruption:
             while True:
                 interruption()
-                x = None
-                if step in trail.wanted:
-                    held = stream.state()
-                    u, whole = stream.next(), False
-                    x = strengths_(u, batch.p)
-                    if step == steps:  # the loss after the last step uses draws that no further step will
-                        stream.restore(held)
-                    trail.add(step, params, losses(params, x, batch))
-                if step == steps:
+                if step == steps and step not in trail.wanted:
                     break
-                if x is None:
-                    u, whole = stream.next(), False
-                    x = strengths_(u, batch.p)
-                gradient(params, x)
+                held = stream.state() if step == steps else None
+                u, whole = stream.next(), False
+                positions = batch.turning.draw(u[:, n]) if shape.positions else None
+                x = strengths_(u[:, :n], batch.p)
+                if step in trail.wanted:
+                    trail.add(step, params, losses(params, x, batch, positions))
+                if step == steps:  # the loss after the last step uses draws that no further step will
+                    stream.restore(held)
+                    break
+                gradient(params, x, positions)
                 optimiser.param_groups[0]["lr"] = learning_rate(shape, step, steps)
                 optimiser.step()
                 step, whole = step + 1, True
@@ -193,23 +149,27 @@ def learning_rate(config: ToyConfig, step: int, steps: int) -> float:
     return config.lr * math.cos(math.pi / 2 * step / steps)
 
 
-def initial_weights(config: ToyConfig, seeds: Sequence[int]) -> Parameters:
+def initial_weights(config: ToyConfig | Sequence[ToyConfig], seeds: Sequence[int]) -> Parameters:
     """Xavier-normal W, W_Q, W_K of each seed and b = 0, drawn on the CPU so that every device starts alike.
+
+    Args:
+        config: of all instances, or one for each; where sizes differ, the smaller ones are padded with zeros.
+        seeds: one for each instance.
 
     Example:
         >>> weights = initial_weights(ToyConfig(), seeds=[0, 1, 2])
         >>> tuple(weights.W.shape), torch.equal(weights.W[2:], initial_weights(ToyConfig(), seeds=[2]).W)
         ((3, 10, 20), True)
     """
-    n, d, r = config.n, config.d, config.r
-    drawn = []
-    for seed in seeds:
+    configs = [config] * len(seeds) if isinstance(config, ToyConfig) else list(config)
+    n, d, r = (max(getattr(config, name) for config in configs) for name in "ndr")
+    weights = Parameters(*(torch.zeros(len(configs), *shape) for shape in ((d, n), (n,), (d, r), (d, r))))
+    for i, (one, seed) in enumerate(zip(configs, seeds, strict=True)):
         generator = torch.Generator().manual_seed(seed)
-        normal = lambda rows, columns, g=generator: torch.randn(rows, columns, generator=g) * math.sqrt(  # noqa: E731
-            2 / (rows + columns)
-        )
-        drawn.append((normal(d, n), torch.zeros(n), normal(d, r), normal(d, r)))
-    return Parameters(*(torch.stack(arrays) for arrays in zip(*drawn, strict=True)))
+        for array, columns in ((weights.W, one.n), (weights.W_Q, one.r), (weights.W_K, one.r)):
+            drawn = torch.randn(one.d, columns, generator=generator)
+            array[i, : one.d, :columns] = drawn * math.sqrt(2 / (one.d + columns))
+    return weights
 
 
 def _instances(config, seed) -> tuple[tuple[ToyConfig, ...], tuple[int, ...]]:
@@ -241,7 +201,9 @@ def _recorded_steps(record, steps: int) -> tuple[int, ...]:
 def _fixed_features(dictionary, configs, device) -> Tensor | None:
     if dictionary is None:
         return None
-    d, n = configs[0].d, configs[0].n
+    d, n = (max(getattr(config, name) for config in configs) for name in "dn")
+    if min(config.n for config in configs) < n or min(config.d for config in configs) < d:
+        raise ValueError("dictionary is given for instances that differ in n or d: train them in separate calls")
     dictionary = torch.as_tensor(dictionary, dtype=torch.float32, device=device)
     if dictionary.shape not in ((d, n), (len(configs), d, n)):
         right = f"{(d, n)} or {(len(configs), d, n)}"
