@@ -1,4 +1,4 @@
-"""How fast the package's two workhorses are: ``python tests/benchmarks.py`` prints one table of ratios (Markdown).
+"""How fast the package's workhorses are: ``python tests/benchmarks.py`` prints one table of ratios (Markdown).
 
 Each pair is run in turn in one process, A B A B ..., after one run of each to warm up; the table gives medians. The
 ratio of medians is "how many times as fast". Progress goes to stderr, the table to stdout.
@@ -13,6 +13,7 @@ import sys
 import time
 
 import torch
+from benchmark_terms import terms_rows
 from tqdm import tqdm
 
 from svf_helpers.qk import qk_svd
@@ -150,7 +151,7 @@ def seconds(value: float) -> str:
 
 
 def main() -> None:
-    rows = svd_rows() + training_rows()
+    rows = svd_rows() + training_rows() + terms_rows(in_turn, row)
     header = ["what", "against", "ours", "theirs", "times as fast", "asked", "error, ours / theirs", "repeats"]
     for cells in (header, ["---"] * len(header), *rows):
         print("| " + " | ".join(cells) + " |")

@@ -1,0 +1,162 @@
+"""A forward pass that hands over each layer's queries, keys and scores as they appear.
+
+Nothing is kept beyond the layer at hand, so that many prompts fit into memory at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+
+class LayerRecord(NamedTuple):
+    """What one layer computed in a forward pass.
+
+    ``query`` and ``key`` have their bias but not yet their rotation; ``scores`` are the model's own, scaled and before
+    softmax, up to one constant for each query; ``visible`` says which keys a query sees.
+
+    Example:
+        >>> LayerRecord._fields
+        ('query', 'key', 'scores', 'visible')
+    """
+
+    query: Float[Tensor, "batch pos heads d_head"]
+    key: Float[Tensor, "batch pos key_heads d_head"]
+    scores: Float[Tensor, "batch heads pos pos"]
+    visible: Bool[Tensor, "batch heads pos pos"]
+
+
+def run_and_record(
+    model, tokens: Int[Tensor, "batch pos"], layers: Sequence[int], visit: Callable[[int, LayerRecord], None]
+) -> None:
+    """Run the model up to the last of some layers and call ``visit(layer, record)`` for each, in their order.
+
+    Where the bridge of a model keeps attention and not scores (GPT-J, GPT-Neo), scores are its logarithm: they differ
+    by a constant for each query, which relative attention does not see.
+
+    Args:
+        model: a TransformerBridge.
+        tokens: on any device.
+        layers: which layers.
+        visit: what to do with each layer.
+
+    Raises:
+        ValueError: for tokens that the model does not have, or a layer that lets nothing be recorded.
+        MemoryError: where memory runs out, with the size of batch to try.
+
+    Example:
+        >>> run_and_record(None, torch.tensor([[0.5]]), [0], print)
+        Traceback (most recent call last):
+        ...
+        ValueError: tokens are torch.float32 of shape (1, 1): expected whole numbers [batch, pos], at least one of each
+    """
+    tokens = check_tokens(model, tokens)
+    seen: dict[int, dict[str, Tensor]] = {layer: {} for layer in layers}
+    visited = set()
+
+    def keep(layer: int, name: str):
+        def hook(tensor: Tensor, hook=None) -> None:
+            seen[layer][name] = tensor.detach()
+
+        return hook
+
+    def read(layer: int):
+        def hook(tensor: Tensor, hook=None) -> None:
+            parts = seen[layer]
+            if {"query", "key"} <= parts.keys() and layer not in visited:
+                visited.add(layer)
+                visit(layer, LayerRecord(parts["query"], parts["key"], *scores_and_visible(tensor.detach())))
+            parts.clear()
+
+        return hook
+
+    hooks = []
+    for layer in seen:
+        place = f"blocks.{layer}.attn."
+        hooks += [(place + "hook_q", keep(layer, "query")), (place + "hook_k", keep(layer, "key"))]
+        hooks += [(place + "hook_attn_scores", read(layer))]
+    with torch.no_grad(), model.hooks(fwd_hooks=hooks):
+        within_memory(lambda: model(tokens, return_type=None, stop_at_layer=max(seen) + 1), tokens)
+    for layer in seen:
+        if layer not in visited:
+            kind = type(model.blocks[layer].attn.original_component).__name__
+            raise ValueError(f"layer {layer} ({kind}) records no queries, keys and scores")
+
+
+def scores_and_visible(
+    recorded: Float[Tensor, "batch heads pos pos"],
+) -> tuple[Float[Tensor, "batch heads pos pos"], Bool[Tensor, "batch heads pos pos"]]:
+    """Scores of the visible keys (0 for the others), and which keys are visible.
+
+    What is recorded are scores, with a huge negative number where a key is masked, or attention, which is 0 there.
+
+    Example:
+        >>> scores_and_visible(torch.tensor([[[[2.0, -torch.inf], [3.0, 4.0]]]]))[0].tolist()
+        [[[[2.0, 0.0], [3.0, 4.0]]]]
+    """
+    if is_attention(recorded):
+        recorded = recorded.log()
+    visible = recorded > torch.finfo(recorded.dtype).min / 2
+    return torch.where(visible, recorded, 0.0), visible
+
+
+def is_attention(recorded: Float[Tensor, "batch heads pos pos"]) -> bool:
+    """Whether these are probabilities and not scores: scores of masked keys lie far below 0.
+
+    Example:
+        >>> is_attention(torch.tensor([[[[1.0, 0.0], [0.5, 0.5]]]]))
+        True
+    """
+    return recorded.shape[-1] > 1 and bool((recorded >= 0).all())
+
+
+def check_tokens(model, tokens: Int[Tensor, "batch pos"]) -> Int[Tensor, "batch pos"]:
+    """The tokens on the model's device, refused where they are not of its vocabulary or too many.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> model = SimpleNamespace(cfg=SimpleNamespace(d_vocab=100, n_ctx=8, device="cpu"))
+        >>> check_tokens(model, torch.tensor([[5, 7]]))
+        tensor([[5, 7]])
+        >>> check_tokens(model, torch.tensor([[5, 700]]))
+        Traceback (most recent call last):
+        ...
+        ValueError: token 700: the model's tokens are 0 to 99
+    """
+    if not isinstance(tokens, Tensor):
+        raise ValueError(f"tokens are {type(tokens).__name__}: give the tensor that model.to_tokens(text) returns")
+    if tokens.ndim != 2 or not tokens.numel() or tokens.is_floating_point() or tokens.dtype == torch.bool:
+        raise ValueError(
+            f"tokens are {tokens.dtype} of shape {tuple(tokens.shape)}: expected whole numbers [batch, pos], at least "
+            "one of each"
+        )
+    wrong = tokens[(tokens < 0) | (tokens >= model.cfg.d_vocab)]
+    if len(wrong):
+        raise ValueError(f"token {int(wrong[0])}: the model's tokens are 0 to {model.cfg.d_vocab - 1}")
+    n_ctx = getattr(model.cfg, "n_ctx", None)
+    if n_ctx and tokens.shape[1] > n_ctx:
+        raise ValueError(f"{tokens.shape[1]} tokens a prompt: the model's context has {n_ctx}")
+    return tokens.long().to(model.cfg.device)
+
+
+def within_memory(compute: Callable[[], object], tokens: Int[Tensor, "batch pos"]):
+    """Run ``compute()``, and where memory runs out say which size of batch to try.
+
+    Example:
+        >>> within_memory(lambda: 1 + 1, torch.zeros(4, 3))
+        2
+    """
+    try:
+        return compute()
+    except (torch.OutOfMemoryError, RuntimeError) as error:
+        told = str(error).lower()
+        if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in told:
+            raise
+        batch, length = tokens.shape
+        advice = f"try batches of {batch // 2}" if batch > 1 else "try shorter prompts, or a smaller model"
+        where = f"into memory on {tokens.device}"
+        raise MemoryError(f"{batch} prompts of {length} tokens do not fit {where}: {advice}") from error
