@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from svf_helpers.experiments import cli, experiment, load, part, registry, runner, store
+from svf_helpers.experiments import cli, experiment, files, load, part, registry, runner, store
 from svf_helpers.experiments.source import code_hash
 
 PACKAGE = Path(store.__file__).resolve().parent.parent
@@ -356,12 +356,12 @@ def test_fresh_throws_checkpoints_away(tmp_path, one_pair):
     assert not state.exists()
 
 
-@pytest.mark.skipif(store.fcntl is None, reason="without file locks two runs cannot notice each other")
+@pytest.mark.skipif(files.fcntl is None, reason="without file locks two runs cannot notice each other")
 def test_two_runs_of_one_result_do_not_share_a_folder(tmp_path, one_pair):
     state = runner.partial_folder(tmp_path, "one-pair", "quick")
     state.mkdir(parents=True)
     with (
-        store.locked(state, shared=True),
+        files.locked(state, shared=True),
         pytest.raises(ValueError, match="another process is running one-pair at quick scale"),
     ):
         runner.run("one-pair", "quick", "cpu", tmp_path)
@@ -569,3 +569,92 @@ def test_the_module_runs_as_a_command(tmp_path):
     ended = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120)
     assert ended.returncode == 2
     assert ended.stderr.startswith("python -m svf_helpers.experiments: there is no experiment 'no-such-run'")
+
+
+def test_options_reach_the_run_and_are_stored_with_it(places, capsys):
+    """A run with another option is another result: it is neither skipped nor mixed with checkpoints of the first."""
+    seen = []
+
+    @experiment("choosy", figures=(), chapter="one_pair", seconds={"quick": 1, "paper": 1},
+                options={"model": "small", "discard_weights": False})
+    def choosy(scale, device, progress, workdir, model, discard_weights):
+        seen.append((model, discard_weights))
+        return {"summary_size": np.array(len(model))}, {"seeds": [0], "steps": 1}
+
+    out = ["--out", str(places.user)]
+    assert cli.main(["run", "choosy", *out]) == 0
+    assert cli.main(["run", "choosy", *out]) == 0
+    assert cli.main(["run", "choosy", "--model", "a/larger one", "--discard-weights", *out]) == 0
+    assert seen == [("small", False), ("a/larger one", True)]
+    info = load("choosy", "quick").info
+    assert info["options"] == {"model": "a/larger one", "discard_weights": True}
+    assert info["command"].endswith("run choosy --scale quick --model 'a/larger one' --discard-weights")
+    capsys.readouterr()
+    assert cli.main(["run", "choosy", "--revisions", "all"]) == 2
+    said = capsys.readouterr().err
+    assert "choosy does not take --revisions; options that it takes: --model, --discard-weights" in said
+
+
+def test_all_leaves_out_what_needs_the_hub(places, capsys):
+    @experiment("far-away", figures=(), chapter="one_pair", seconds={"quick": 1, "paper": 1}, hub=True)
+    def far_away(scale, device, progress, workdir):
+        raise AssertionError
+
+    assert "far-away" not in [entry.name for entry in cli._named(["all"])]
+    assert [entry.name for entry in cli._named(["far-away"])] == ["far-away"]
+    assert cli.main(["list"]) == 0
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("far-away  paper"))
+    assert "needs the hub" in line
+
+
+def test_a_result_from_elsewhere_is_checked_and_put_in_place(places, tmp_path, capsys):
+    lacking = []
+
+    def validate(result):
+        lacking.append(result.info["name"])
+        if result["summary_size"] > 1:
+            raise ValueError("summary_size is too large")
+
+    size = [1]
+
+    @experiment("guest", figures=(), chapter="one_pair", seconds={"quick": 1, "paper": 1}, validate=validate)
+    def guest(scale, device, progress, workdir):
+        return {"summary_size": np.array(size[0])}, {"seeds": [0], "steps": 1}
+
+    away, home = tmp_path / "away", tmp_path / "home"
+    made = runner.run("guest", "paper", "cpu", away)
+    assert cli.main(["add", str(made), "--out", str(home)]) == 0
+    assert load("guest", folder=home).info == load("guest", folder=away).info
+    assert lacking == ["guest"]
+    assert cli.main(["add", str(made.with_suffix(".json")), "--out", str(tmp_path / "other")]) == 0
+    made.write_bytes(made.read_bytes()[:-9])
+    assert cli.main(["add", str(made), "--out", str(home)]) == 1
+    assert "damaged" in capsys.readouterr().err
+    assert load("guest", folder=home)["summary_size"] == 1  # what was there stays
+    size[0] = 2
+    made = runner.run("guest", "paper", "cpu", away, fresh=True)
+    assert cli.main(["add", str(made), "--out", str(home)]) == 1
+    assert "summary_size is too large" in capsys.readouterr().err
+    assert load("guest", folder=home)["summary_size"] == 1
+    cases = {"unknown.npz": "no experiment 'unknown'", "guest.txt": "give one of the two"}
+    for wrong, words in cases.items():
+        assert cli.main(["add", str(away / wrong), "--out", str(home)]) == 1
+        assert words in capsys.readouterr().err
+
+
+def test_the_first_stored_result_of_some(places, one_pair):
+    from svf_helpers.experiments import load_first
+
+    runner.run("one-pair", "paper", "cpu", places.user)
+    assert load_first("one-pair", "one-pair").info["name"] == "one-pair"
+
+    @experiment("larger", figures=(), chapter="one_pair", seconds={"quick": 1, "paper": 1}, hub=True)
+    def larger(scale, device, progress, workdir):
+        return {"summary_size": np.array(9)}, {"seeds": [0], "steps": 1}
+
+    assert load_first("larger", "one-pair").info["name"] == "one-pair"
+    runner.run("larger", "paper", "cpu", places.user)
+    assert load_first("larger", "one-pair").info["name"] == "larger"
+    (places.user / "larger.npz").write_bytes(b"not arrays")
+    with pytest.raises(ValueError, match="damaged"):  # and not the smaller one in its stead, without a word
+        load_first("larger", "one-pair")

@@ -12,6 +12,6 @@ It is started by ``python -m svf_helpers.experiments run NAME --scale quick|pape
 """
 
 from svf_helpers.experiments.registry import experiment
-from svf_helpers.experiments.store import Result, load, part
+from svf_helpers.experiments.store import Result, load, load_first, part
 
-__all__ = ["Result", "experiment", "load", "part"]
+__all__ = ["Result", "experiment", "load", "load_first", "part"]

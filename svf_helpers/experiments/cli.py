@@ -1,4 +1,4 @@
-"""The command line of the stored results: ``python -m svf_helpers.experiments list|run|check``."""
+"""The command line of the stored results: ``python -m svf_helpers.experiments list|run|check|add``."""
 
 import argparse
 import sys
@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
-        return {"list": _list, "run": _run, "check": _check}[options.action](options)
+        return {"list": _list, "run": _run, "check": _check, "add": _add}[options.action](options)
     except KeyboardInterrupt:
         return _say("\nInterrupted; nothing was changed.", 130)
 
@@ -33,6 +33,12 @@ def _parser() -> argparse.ArgumentParser:
     running.add_argument("names", nargs="+", metavar="NAME", help="names from the list, or all")
     running.add_argument("--scale", choices=registry.SCALES, default="quick")
     running.add_argument("--fresh", action="store_true", help="start again, whatever is stored or half done")
+    running.add_argument("--model", help="a name on the hub or a local folder (runs of language models)")
+    running.add_argument("--revisions", help="checkpoints: all, last, 'every 1000', or step0,step1000,...")
+    running.add_argument("--discard-weights", action="store_true", default=None, help="keep one checkpoint at a time")
+    adding = actions.add_parser("add", help="check a result made elsewhere and put it in place")
+    adding.add_argument("file", type=Path, metavar="FILE", help="NAME.npz, with NAME.json beside it")
+    adding.add_argument("--out", type=Path, metavar="DIR", help="where to put it")
     checking = actions.add_parser("check", help="make quick results again and compare them with those stored")
     checking.add_argument("names", nargs="*", metavar="NAME", help="names from the list (default: all)")
     for action, default in ((running, "auto"), (checking, "cpu")):
@@ -55,7 +61,7 @@ def _list(options: argparse.Namespace) -> int:
                 state = "stored" if result.info["code"] == code_hash(experiment.run) else "stored, older code"
                 seconds, size = f"{result.info['seconds']:g}", f"{result.size / 1e3:,.0f} kB"
             except FileNotFoundError:
-                state = "missing"
+                state = "needs the hub" if experiment.hub else "missing"
             except ValueError:
                 state = "damaged"
             rows.append((name, scale, state, seconds, size, experiment.chapter, ", ".join(experiment.figures)))
@@ -67,13 +73,16 @@ def _run(options: argparse.Namespace) -> int:
     try:
         experiments = _named(options.names)
         device = runner.resolve_device(options.device)
+        settings = {name: getattr(options, name) for name in ("model", "revisions", "discard_weights")}
+        for experiment in experiments:
+            registry.with_options(experiment, settings)
     except ValueError as error:
         return _say(f"{PROGRAM}: {error}", 2)
     out = (options.out or store.default_out()).absolute()
     failed = []
     for experiment in experiments:
         title = f"{experiment.name} ({options.scale})"
-        if not options.fresh and runner.is_current(experiment, options.scale, out):
+        if not options.fresh and runner.is_current(experiment, options.scale, out, settings):
             print(f"{title}: already stored in {out}, made by this code; --fresh makes it again")
             continue
         workdir = runner.partial_folder(out, experiment.name, options.scale)
@@ -81,7 +90,7 @@ def _run(options: argparse.Namespace) -> int:
             f"{title}: {'going on' if workdir.exists() and not options.fresh else 'starting'} on {device}", flush=True
         )
         try:
-            path = runner.run(experiment.name, options.scale, device, out, options.fresh, _progress(options))
+            path = runner.run(experiment.name, options.scale, device, out, options.fresh, _progress(options), settings)
         except KeyboardInterrupt:
             kept = f"\nInterrupted; what was done is kept in {workdir}. The same command resumes"
             return _say(f"{kept}, without --fresh." if options.fresh else f"{kept}.", 130)
@@ -112,9 +121,19 @@ def _check(options: argparse.Namespace) -> int:
     return int(any(row[1] == "differs" for row in rows[1:]))
 
 
+def _add(options: argparse.Namespace) -> int:
+    try:
+        path = store.add(options.file, options.out)
+    except (FileNotFoundError, ValueError) as error:
+        return _say(f"{PROGRAM}: {error}", 1)
+    print(f"stored {path}; chapters show it when they are built again")
+    return 0
+
+
 def _named(names: Sequence[str]) -> list[registry.Experiment]:
-    """The experiments of these names, each once; ``all`` are all."""
-    wanted = sorted(registry.discover()) if "all" in names else dict.fromkeys(names)
+    """The experiments of these names, each once; ``all`` are all that need no model from the hub."""
+    known = registry.discover()
+    wanted = sorted(name for name in known if not known[name].hub) if "all" in names else dict.fromkeys(names)
     return [registry.get(name) for name in wanted]
 
 

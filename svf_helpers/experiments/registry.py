@@ -7,6 +7,7 @@ import difflib
 import importlib
 import pkgutil
 import re
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -30,6 +31,9 @@ class Experiment:
     chapter: str
     seconds: Mapping[str, float]
     compare: Mapping[str, float | None]
+    options: Mapping[str, str | bool]
+    hub: bool
+    validate: Callable | None
 
 
 def experiment(
@@ -39,6 +43,9 @@ def experiment(
     chapter: str,
     seconds: Mapping[str, float],
     compare: Mapping[str, float | None] = SUMMARIES,
+    options: Mapping[str, str | bool] | None = None,
+    hub: bool = False,
+    validate: Callable | None = None,
 ) -> Callable[[Callable], Callable]:
     """Register ``run(scale, device, progress, workdir) -> (arrays, config)`` under ``name``.
 
@@ -53,6 +60,12 @@ def experiment(
             training magnifies it, so that single weights may end elsewhere (a sign, an order, another optimum) while
             the numbers that a figure is about should not. Put those into arrays called ``summary_...``; where
             they too vary between machines, say so with a wider tolerance here.
+        options: further settings of the run and their defaults, e.g. ``{"model": "gpt2"}``; the function gets each by
+            name, and the command line takes it as ``--model``. They are stored with the result.
+        hub: it needs a model from the Hugging Face hub. Such results are not stored in the package, ``all`` leaves
+            them out, and chapters show something else until a reader has made one.
+        validate: takes a :class:`~svf_helpers.experiments.Result` and raises ``ValueError`` where it lacks something
+            that chapters read; asked before a result from elsewhere is added.
 
     The function gets ``scale`` ("quick" or "paper"), ``device`` ("cpu" or "cuda"), ``progress`` (draw a tqdm bar on
     stderr?) and ``workdir``, a folder that survives an interruption: what it finds there it need not compute again
@@ -82,7 +95,9 @@ def experiment(
             raise ValueError(
                 f"experiment {name!r} is already registered by {there.run.__module__}; choose another name"
             )
-        EXPERIMENTS[name] = Experiment(name, run, tuple(figures), chapter, dict(seconds), dict(compare))
+        EXPERIMENTS[name] = Experiment(
+            name, run, tuple(figures), chapter, dict(seconds), dict(compare), dict(options or {}), hub, validate
+        )
         return run
 
     return register
@@ -113,7 +128,23 @@ def check_scale(scale: str) -> None:
         raise ValueError(f"scale {scale!r} is unknown; choose 'quick' or 'paper'")
 
 
-def command(name: str, scale: Scale, out: object = None) -> str:
+def with_options(entry: "Experiment", given: Mapping[str, str | bool | None] | None) -> dict[str, str | bool]:
+    """The options of a run: those given, and defaults for the rest; ``ValueError`` names one that it does not take."""
+    given = {name: value for name, value in (given or {}).items() if value is not None}
+    unknown = [f"--{name.replace('_', '-')}" for name in given if name not in entry.options]
+    if unknown:
+        takes = ", ".join(f"--{name.replace('_', '-')}" for name in entry.options) or "none"
+        raise ValueError(f"{entry.name} does not take {', '.join(unknown)}; options that it takes: {takes}")
+    return dict(entry.options) | given
+
+
+def command(name: str, scale: Scale, out: object = None, options: Mapping[str, str | bool] | None = None) -> str:
     """The command that makes a stored result (again)."""
     text = f"python -m svf_helpers.experiments run {name} --scale {scale}"
+    for option, value in (options or {}).items():
+        flag = f"--{option.replace('_', '-')}"
+        if value is True:
+            text += f" {flag}"
+        elif value is not False:
+            text += f" {flag} {shlex.quote(str(value))}"
     return text if out is None else f"{text} --out {out}"

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from svf_helpers import __version__
-from svf_helpers.experiments import registry, store
+from svf_helpers.experiments import files, registry, store
 from svf_helpers.experiments.registry import Experiment, Scale
 from svf_helpers.experiments.source import code_hash
 
@@ -37,15 +37,25 @@ def resolve_device(device: str) -> str:
     return "cpu"
 
 
-def is_current(experiment: Experiment, scale: Scale, out: Path) -> bool:
-    """Does ``out`` hold an undamaged result that the present code made?"""
+def is_current(experiment: Experiment, scale: Scale, out: Path, options: Mapping[str, Any] | None = None) -> bool:
+    """Does ``out`` hold an undamaged result that the present code made, with these options?"""
     with suppress(FileNotFoundError, ValueError):
         code = code_hash(experiment.run)
-        return bool(code) and store.read(out, experiment.name, scale).info["code"] == code
+        info = store.read(out, experiment.name, scale).info
+        same_options = info.get("options", {}) == registry.with_options(experiment, options)
+        return bool(code) and info["code"] == code and same_options
     return False
 
 
-def run(name: str, scale: Scale, device: str, out: Path, fresh: bool = False, progress: bool = False) -> Path:
+def run(
+    name: str,
+    scale: Scale,
+    device: str,
+    out: Path,
+    fresh: bool = False,
+    progress: bool = False,
+    options: Mapping[str, Any] | None = None,
+) -> Path:
     """Run an experiment, or go on with an interrupted run of it, and store its result in ``out``; return its path.
 
     Checkpoints live in ``out/.partial/NAME-SCALE`` until the result is written. Those of other code or another device
@@ -53,14 +63,18 @@ def run(name: str, scale: Scale, device: str, out: Path, fresh: bool = False, pr
     """
     experiment = registry.get(name)
     registry.check_scale(scale)
+    chosen = registry.with_options(experiment, options)
     workdir = partial_folder(out, name, scale)
     workdir.mkdir(parents=True, exist_ok=True)
     try:
-        with store.locked(workdir, wait=False):
+        with files.locked(workdir, wait=False):
             made_by = {"code": code_hash(experiment.run), "device": _device_name(device)}
+            made_by |= {"options": chosen} if chosen else {}
             _prepare(workdir, made_by, fresh, name, scale)
             with _clock(workdir / STATE) as clock:
-                arrays, config = experiment.run(scale=scale, device=device, progress=progress, workdir=workdir)
+                arrays, config = experiment.run(
+                    scale=scale, device=device, progress=progress, workdir=workdir, **chosen
+                )
             path = store.save(out, name, scale, arrays, _provenance(experiment, config, made_by, clock["seconds"]))
             shutil.rmtree(workdir)
     except BlockingIOError:
@@ -93,7 +107,9 @@ def check(name: str, device: str, folder: Path | None = None, progress: bool = F
     except (FileNotFoundError, ValueError) as error:
         return Comparison(name, 0, 0, (str(error),))
     with tempfile.TemporaryDirectory() as workdir:
-        arrays, config = experiment.run(scale="quick", device=device, progress=progress, workdir=Path(workdir))
+        arrays, config = experiment.run(
+            scale="quick", device=device, progress=progress, workdir=Path(workdir), **experiment.options
+        )
     return compare(stored, arrays, config, experiment.compare)
 
 
@@ -141,7 +157,7 @@ def _value_difference(new: np.ndarray, old: np.ndarray, tolerance: float) -> lis
     return [f"{count} differ by more than {tolerance:g} (1 + |stored|), by up to {worst:.3g}"]
 
 
-def _prepare(workdir: Path, made_by: Mapping[str, str], fresh: bool, name: str, scale: Scale) -> None:
+def _prepare(workdir: Path, made_by: Mapping[str, Any], fresh: bool, name: str, scale: Scale) -> None:
     """Start the folder of a run, or make sure that what lies in it was made by the same code on the same device."""
     state: dict[str, Any] = {}
     with suppress(FileNotFoundError, ValueError):
@@ -156,7 +172,7 @@ def _prepare(workdir: Path, made_by: Mapping[str, str], fresh: bool, name: str, 
     if fresh or not checkpoints:
         for path in workdir.iterdir():
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-        store.write_files({workdir / STATE: json.dumps(dict(made_by) | {"seconds": 0.0}).encode()})
+        files.write_files({workdir / STATE: json.dumps(dict(made_by) | {"seconds": 0.0}).encode()})
 
 
 @contextmanager
@@ -168,11 +184,11 @@ def _clock(file: Path) -> Iterator[dict[str, Any]]:
         yield state
     finally:
         state["seconds"] = before + time.perf_counter() - start
-        store.write_files({file: json.dumps(state).encode()})
+        files.write_files({file: json.dumps(state).encode()})
 
 
 def _provenance(
-    experiment: Experiment, config: Mapping[str, Any], made_by: Mapping[str, str], seconds: float
+    experiment: Experiment, config: Mapping[str, Any], made_by: Mapping[str, Any], seconds: float
 ) -> dict[str, Any]:
     return {
         "figures": experiment.figures,

@@ -14,7 +14,7 @@ from pathlib import Path
 PACKAGE = "svf_helpers"
 #: Starting and storing a run changes no number in it.
 MACHINERY = {f"{PACKAGE}.experiments"} | {
-    f"{PACKAGE}.experiments.{m}" for m in ("cli", "registry", "runner", "source", "store")
+    f"{PACKAGE}.experiments.{m}" for m in ("cli", "files", "registry", "runner", "source", "store")
 }
 
 

@@ -5,15 +5,11 @@ one of itself, and is put in place last: whatever is damaged or does not belong 
 """
 
 import hashlib
-import io
 import json
 import os
 import re
-import secrets
-import zipfile
-import zlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -24,14 +20,8 @@ import numpy as np
 import platformdirs
 
 from svf_helpers.experiments import registry
+from svf_helpers.experiments.files import UNREADABLE, locked, pack, unpack, write_files
 from svf_helpers.experiments.registry import Scale
-
-try:
-    import fcntl
-except ImportError:  # Windows: no lock there, and the checksums still catch a pair that two writers mixed
-    fcntl = None
-
-UNREADABLE = (ValueError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -106,6 +96,55 @@ def load(name: str, scale: Scale = "paper", folder: str | Path | None = None) ->
     )
 
 
+def load_first(*names: str, scale: Scale = "paper") -> Result:
+    """The first of some results that is stored: a large model's where somebody has made it, else a bundled one's.
+
+    Raises:
+        FileNotFoundError: none is stored.
+
+    Example:
+        >>> load_first("one-pair", "many-pairs").info["name"]
+        'one-pair'
+    """
+    for name in names[:-1]:
+        with suppress(FileNotFoundError):
+            return load(name, scale)
+    return load(names[-1], scale)
+
+
+def add(file: str | Path, folder: str | Path | None = None) -> Path:
+    """Check a result that was made elsewhere and put it in place; return the path of its arrays.
+
+    Args:
+        file: the ``.npz`` or the ``.json`` of a result; the other must lie beside it.
+        folder: where to; by default where results are written (:func:`default_out`).
+
+    Raises:
+        FileNotFoundError: a file is missing.
+        ValueError: it is damaged, no experiment of this book, or lacks what the chapters read.
+
+    Example:
+        >>> import tempfile
+        >>> source = Path(str(packaged_folder().joinpath("one-pair.npz")))
+        >>> with tempfile.TemporaryDirectory() as there:
+        ...     add(source, there).name
+        'one-pair.npz'
+    """
+    file = Path(file)
+    if file.suffix not in (".npz", ".json"):
+        raise ValueError(f"{file}: a result is NAME.npz with NAME.json beside it; give one of the two")
+    stored = file.name.removesuffix(file.suffix)
+    name, scale = (stored.removesuffix(".quick"), "quick") if stored.endswith(".quick") else (stored, "paper")
+    result = read(file.parent, name, scale)
+    entry = registry.get(name)
+    if entry.validate is not None:
+        entry.validate(result)
+    target = Path(folder) if folder is not None else default_out()
+    sources = [file.with_name(f"{stored}{suffix}") for suffix in (".npz", ".json")]
+    write_files({target / source.name: source.read_bytes() for source in sources})
+    return target / sources[0].name
+
+
 def read(place: Any, name: str, scale: Scale, out: object = None) -> Result:
     """Read a stored result from one folder (a ``Path`` or a folder of package data); errors as :func:`load`."""
     again = registry.command(name, scale, out)
@@ -133,8 +172,9 @@ def save(folder: str | Path, name: str, scale: Scale, arrays: Mapping[str, Any],
     names what cannot be stored, before anything is written.
     """
     registry.check_scale(scale)
-    data = _pack(arrays)
-    full = dict(info) | {"name": name, "scale": scale, "command": registry.command(name, scale)}
+    data = pack(arrays)
+    again = registry.command(name, scale, options=info.get("options"))
+    full = dict(info) | {"name": name, "scale": scale, "command": again}
     full["seeds"] = _seeds(full["config"])
     full["arrays"] = {key: _describe(value) for key, value in sorted(arrays.items())}
     full["sha256"] = hashlib.sha256(data).hexdigest()
@@ -160,10 +200,10 @@ def part(workdir: Path, name: str, make: Callable[[], Mapping[str, Any]]) -> dic
         raise ValueError(f"part {name!r}: its name becomes a file's; use letters, digits and . = + - _")
     file = Path(workdir) / f"part-{name}.npz"
     with suppress(FileNotFoundError, *UNREADABLE):
-        return _unpack(file.read_bytes())
-    data = _pack(make())
+        return unpack(file.read_bytes())
+    data = pack(make())
     write_files({file: data})
-    return _unpack(data)
+    return unpack(data)
 
 
 def packaged_folder() -> Any:
@@ -189,69 +229,6 @@ def stem(name: str, scale: Scale) -> str:
     return name if scale == "paper" else f"{name}.{scale}"
 
 
-def write_files(files: Mapping[Path, bytes]) -> None:
-    """Write files of one folder: all beside their places first, then moved in, in the order given."""
-    folder = next(iter(files)).parent
-    folder.mkdir(parents=True, exist_ok=True)
-    token = f"{os.getpid()}-{secrets.token_hex(4)}"
-    beside = {file: folder / f".{file.name}.{token}.tmp" for file in files}
-    try:
-        for file, data in files.items():
-            with open(beside[file], "xb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-        # one file moves in at once; two of them must not mix with those of another writer
-        with locked(folder) if len(files) > 1 else nullcontext():
-            for file in files:
-                os.replace(beside[file], file)
-    finally:
-        for temporary in beside.values():
-            temporary.unlink(missing_ok=True)
-
-
-@contextmanager
-def locked(folder: Path, shared: bool = False, wait: bool = True) -> Iterator[None]:
-    """Hold a folder against other processes; ``BlockingIOError`` if one of them has it and not ``wait``."""
-    if fcntl is None:
-        yield
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            raise
-        except OSError:  # some network drives have no locks: go on as on Windows
-            pass
-        yield
-    finally:
-        os.close(handle)
-
-
-def _pack(arrays: Mapping[str, Any]) -> bytes:
-    """A compressed .npz whose bytes depend on the arrays alone: keys sorted, one fixed date."""
-    if not arrays:
-        raise ValueError("a result needs at least one array")
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as archive:
-        for key in sorted(arrays):
-            value = arrays[key]
-            if not isinstance(value, np.ndarray | np.generic) or value.dtype.hasobject:
-                raise ValueError(f"array {key!r} must be a numpy array of numbers or text, not {type(value).__name__}")
-            entry = zipfile.ZipInfo(f"{key}.npy", date_time=(1980, 1, 1, 0, 0, 0))
-            entry.compress_type, entry.external_attr, entry.create_system = zipfile.ZIP_DEFLATED, 0o644 << 16, 3
-            content = io.BytesIO()
-            np.lib.format.write_array(content, np.asarray(value, order="C"), allow_pickle=False)
-            archive.writestr(entry, content.getvalue())
-    return stream.getvalue()
-
-
-def _unpack(data: bytes) -> dict[str, np.ndarray]:
-    with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-        return {key: archive[key] for key in archive.files}
-
-
 def _decode(name: str, scale: Scale, data: bytes, text: bytes) -> Result:
     """The result that the two files hold; any error says that they are damaged or belong to something else."""
     info = json.loads(text)
@@ -261,7 +238,7 @@ def _decode(name: str, scale: Scale, data: bytes, text: bytes) -> Result:
         raise ValueError(f"it holds {info['name']!r} at {info['scale']} scale")
     if info["sha256"] != hashlib.sha256(data).hexdigest():
         raise ValueError("the arrays are not those that the JSON file describes")
-    arrays = _unpack(data)
+    arrays = unpack(data)
     if info["arrays"] != {key: _describe(value) for key, value in sorted(arrays.items())}:
         raise ValueError("shapes or types differ from those that the JSON file lists")
     for value in arrays.values():
