@@ -10,7 +10,6 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from .attention import n_sv, null_terms, sparsity
-from .circuits import PAIRS, CircuitTable
 from .head_bases import head_bases
 from .head_terms import head_terms_batch
 from .ioi import CircuitHead, Prompts
@@ -84,45 +83,6 @@ def circuit_terms(
     ) else null_terms(x, S, y, draws=draws, generator=generator).transpose(1, 2)
     null = sparsity(turned).mean(0).transpose(0, 1)
     return CircuitTerms(terms, at(found.relative), S, sparsity(terms), null, n_sv(terms))
-
-
-# What a head that looks along a pair of roles is called in the literature on this circuit.
-JOBS = {
-    ("END", "IO"): "Name Mover",
-    ("END", "S2"): "S-Inhibition",
-    ("END", "S1"): "END to S1",
-    ("S2", "S1"): "Duplicate Token",
-    ("S2", "S1+1"): "Induction",
-    ("S1+1", "S1"): "Previous Token",
-}
-
-
-def circuit_heads(table: CircuitTable, attention: float = 0.3) -> tuple[CircuitHead, ...]:
-    """The heads of a model's circuit with the pair of roles along which each looks most, by layer.
-
-    Args:
-        table: from ``circuit_table``, on other prompts than those to be decomposed.
-        attention: least mean attention along the pair.
-
-    Raises:
-        ValueError: where no head looks along any pair so much.
-
-    Example:
-        >>> zeros = torch.zeros(1, 2)
-        >>> table = CircuitTable(torch.tensor([[[0.0] * 6, [0.9] + [0.0] * 5]]), zeros, zeros, 4.0, 1.0)
-        >>> circuit_heads(table)
-        (CircuitHead(job='Name Mover', layer=0, head=1, destination='END', source='IO'),)
-    """
-    found = []
-    for layer, heads in enumerate(table.attention):
-        for head, along in enumerate(heads):
-            if along.max() >= attention:
-                pair = PAIRS[int(along.argmax())]
-                found.append(CircuitHead(JOBS[pair], layer, head, *pair))
-    if not found:
-        most = float(table.attention.max())
-        raise ValueError(f"no head looks along a pair of roles by {attention} or more; the most is {most:.2f}")
-    return tuple(found)
 
 
 def by_length(prompts: Prompts) -> list[Int[Tensor, "batch pos"]]:

@@ -13,6 +13,7 @@ from einops import einsum
 from jaxtyping import Float
 from torch import Tensor
 
+from .ioi import CircuitHead
 from .token_roles import ROLES, Prompts
 
 # (destination, source): where name movers, S-inhibition, duplicate-token, induction and previous-token heads look; and
@@ -65,6 +66,20 @@ class CircuitTable(NamedTuple):
         effects = torch.stack([self.direct, self.total, self.surprise])
         at_work = (self.attention.amax(-1) >= attention) | (effects.abs().amax(0) >= least)
         return [tuple(place) for place in at_work.nonzero().tolist()]
+
+    def at_pairs(self, attention: float = 0.3) -> tuple[CircuitHead, ...]:
+        """Each head that gives a pair at least so much attention, with that pair; a head can appear more than once.
+
+        What a head is called in large models is more than where it looks, so its job here is just that: "END→S2".
+
+        Example:
+            >>> zero = torch.zeros(1, 1)
+            >>> table = CircuitTable(torch.tensor([[[0.9] + [0.0] * 6]]), zero, zero, zero, 4.0, 1.0)
+            >>> [(head.job, head.layer, head.head) for head in table.at_pairs()]
+            [('END→IO', 0, 0)]
+        """
+        found = (self.attention >= attention).nonzero().tolist()
+        return tuple(CircuitHead("→".join(PAIRS[pair]), layer, head, *PAIRS[pair]) for layer, head, pair in found)
 
     def markdown(self, attention: float = 0.3, effect: float = 0.05) -> str:
         """The table of those heads, for a page.

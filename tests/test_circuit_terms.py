@@ -5,8 +5,7 @@ import torch
 from tiny_models import save
 
 from svf_helpers.attention import n_sv, sparsity
-from svf_helpers.circuit_terms import answers, by_length, circuit_heads, circuit_terms
-from svf_helpers.circuits import PAIRS, CircuitTable
+from svf_helpers.circuit_terms import answers, by_length, circuit_terms
 from svf_helpers.ioi import CircuitHead, Prompt, Prompts
 from svf_helpers.language_models import head_moments, head_terms, load_model
 
@@ -62,20 +61,6 @@ def test_the_null_keeps_lengths_and_its_rotation_belongs_to_the_head(neox, promp
     assert torch.equal(many, again)
     alone = circuit_terms(neox, Prompts([prompts[1]]), CIRCUIT[:1], basis, moments, draws=400, seed=1).null
     torch.testing.assert_close(alone[0, 0], many[0, 1], rtol=0, atol=0.05)
-
-
-def test_the_circuit_of_a_table():
-    attention = torch.zeros(2, 2, len(PAIRS))
-    attention[0, 1, PAIRS.index(("S2", "S1+1"))] = 0.6
-    attention[1, 0, PAIRS.index(("END", "S2"))] = 0.35
-    attention[1, 0, PAIRS.index(("END", "IO"))] = 0.31
-    table = CircuitTable(attention, torch.zeros(2, 2), torch.zeros(2, 2), 1.0, 1.0)
-    assert circuit_heads(table) == (
-        CircuitHead("Induction", 0, 1, "S2", "S1+1"), CircuitHead("S-Inhibition", 1, 0, "END", "S2")
-    )  # fmt: skip
-    assert circuit_heads(table, 0.5) == (CircuitHead("Induction", 0, 1, "S2", "S1+1"),)
-    with pytest.raises(ValueError, match="the most is 0.60"):
-        circuit_heads(table, 0.7)
 
 
 def test_prompts_without_padding(prompts):

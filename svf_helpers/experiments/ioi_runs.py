@@ -57,15 +57,11 @@ def _ioi(scale, device, progress, workdir, *, model, revisions, discard_weights,
 def _decomposed(source, revision, device, count, circuit, model_name) -> dict[str, np.ndarray]:
     """One checkpoint, loaded and decomposed."""
     from svf_helpers.circuit_terms import answers, by_length, circuit_terms
-    from svf_helpers.ioi import Prompts, ioi_prompts, paper_prompt
     from svf_helpers.language_models import head_moments, load_model
     from svf_helpers.model_heads import read_layer
 
     model = load_model(source, revision, device)
-    told = {"prepend_bos": model_name is None and source == "gpt2"}
-    tokenizer = model.tokenizer
-    prompts = Prompts([paper_prompt(tokenizer, **told), *ioi_prompts(tokenizer, count - 1, **told)])
-    others = ioi_prompts(tokenizer, OTHER_PROMPTS, OTHER_SEED, **told)
+    prompts, others = _prompts(model.tokenizer, count, source)
     circuit = circuit or _known_circuit(model_name or source, model, others)
     rotary = read_layer(model, circuit[0].layer).rotary is not None
     moments = head_moments(model, by_length(others))
@@ -83,15 +79,37 @@ def _decomposed(source, revision, device, count, circuit, model_name) -> dict[st
     return row
 
 
+def _prompts(tokenizer, count, source):
+    """The paper's prompt and seeded ones, to be decomposed; and others, for moments and for finding the circuit.
+
+    A bundled model gets sentences of its own grammar: pairs of names that it never met are decomposed, as the paper's
+    is one of them.
+    """
+    from svf_helpers.ioi import Prompts, ioi_prompts, paper_prompt
+    from svf_helpers.pocket import pocket_prompts, vocabulary
+
+    if set(tokenizer.get_vocab()) == set(vocabulary()):
+        seeded, others = pocket_prompts(count - 1), pocket_prompts(OTHER_PROMPTS, OTHER_SEED, "train")
+        return Prompts([paper_prompt(tokenizer, prepend_bos=True), *seeded]), others
+    told = {"prepend_bos": source == "gpt2"}
+    seeded = ioi_prompts(tokenizer, count - 1, **told)
+    others = ioi_prompts(tokenizer, OTHER_PROMPTS, OTHER_SEED, **told)
+    return Prompts([paper_prompt(tokenizer, **told), *seeded]), others
+
+
 def _known_circuit(name, model, prompts):
     """The paper's heads for the models that it names; for others those that look from role to role."""
-    from svf_helpers.circuit_terms import circuit_heads
     from svf_helpers.circuits import circuit_table
     from svf_helpers.ioi import GPT2_HEADS, PYTHIA_HEADS
 
     if name == "EleutherAI/pythia-160m":
         return PYTHIA_HEADS
-    return GPT2_HEADS if name == "gpt2" else circuit_heads(circuit_table(model, prompts))
+    if name == "gpt2":
+        return GPT2_HEADS
+    found = circuit_table(model, prompts).at_pairs()
+    if not found:
+        raise ValueError(f"{name}: no head looks from role to role with attention of .3 or more; there is no circuit")
+    return found
 
 
 def _circuit_of(row):
