@@ -10,7 +10,14 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
-from . import checkers_theory, checkers_toy  # noqa: F401  importing them registers their checkers
+from . import (  # noqa: F401  importing them registers their checkers
+    checkers_capacity,
+    checkers_robustness,
+    checkers_rope,
+    checkers_sad_toy,
+    checkers_theory,
+    checkers_toy,
+)
 from .marking import REGISTER, Unreadable
 
 __all__ = ["Mark", "check", "exercises"]

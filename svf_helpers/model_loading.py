@@ -60,11 +60,14 @@ def load_model(name: str | Path, revision: str | None = None, device: str | torc
 
 def _boot(source: str, revision: str | None, device: torch.device, name: str):
     from transformer_lens.model_bridge import TransformerBridge
+    from transformers.utils import logging as hf_logging
 
     options = {"device": str(device), "dtype": torch.float32, "revision": revision}
     logger = logging.getLogger("transformers")
     level = logger.level
     logger.setLevel(logging.ERROR)  # its warnings are about other models than this one
+    bars = hf_logging.is_progress_bar_enabled()
+    hf_logging.disable_progress_bar()  # of reading the file, a moment; a download shows its own
     try:
         if Path(source).is_dir() and not any((Path(source) / file).is_file() for file in TOKENIZER_FILES):
             options["tokenizer"] = _numbers_as_text(source)
@@ -73,6 +76,8 @@ def _boot(source: str, revision: str | None, device: torch.device, name: str):
         raise _in_plain_words(error, name, revision, device) from error
     finally:
         logger.setLevel(level)
+        if bars:
+            hf_logging.enable_progress_bar()
     return model.eval()
 
 

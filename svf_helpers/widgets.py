@@ -12,14 +12,19 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from svf_helpers.explore_capacity import capacity_explorer, capacity_frames
 from svf_helpers.explore_delta import delta_frame, delta_frames, delta_state
 from svf_helpers.explore_lambda import lambda_explorer, lambda_frame, lambda_frames, lambda_state
+from svf_helpers.explore_offset import offset_explorer, offset_frames
+from svf_helpers.explore_phase import phase_explorer, phase_frames
 from svf_helpers.explore_plane import stretched_plane, stretched_plane_explorer, stretched_plane_frames
 from svf_helpers.qk import qk_svd, singular_groups
 from svf_helpers.scene import Frame, FrameExplorer, Slider, rounded
 
 __all__ = [
     "TwoFeatureHead",
+    "capacity_explorer",
+    "capacity_frames",
     "delta_frame",
     "delta_frames",
     "delta_state",
@@ -27,6 +32,10 @@ __all__ = [
     "lambda_frame",
     "lambda_frames",
     "lambda_state",
+    "offset_explorer",
+    "offset_frames",
+    "phase_explorer",
+    "phase_frames",
     "stretched_plane",
     "stretched_plane_explorer",
     "stretched_plane_frames",

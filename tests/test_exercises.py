@@ -23,7 +23,10 @@ SIGMOID = lambda gap: 1 / (1 + math.exp(-gap))  # noqa: E731
 SLOPES = 4 * (SIGMOID(-3) - SIGMOID(-5)), 4 * (SIGMOID(4) - SIGMOID(2))
 LIMIT = sum(slope**2 for slope in SLOPES) / 4
 ANGLE = math.atan(1.5) / 2
+PEAK = 15 * math.cos(8 * 10**-0.8)
+SHARED = math.atan(0.8 * math.tan(0.1)) / 2
 PAIR = [[1.0, 0.8], [0.0, 0.6]]
+ALONE = ((0.52 / 3) * (0.52 / 3 - 0.0676) * 0.75 / ((0.52 / 3) ** 2 - 0.0676**2)) ** 0.5
 _W, _INDEX = worst_dictionary(9.0, 5, 7, torch.Generator().manual_seed(0))
 WORST = _W.roll(-_INDEX, 1)  # the feature that attains the bound comes first
 
@@ -105,6 +108,21 @@ CASES = {
          (24, 16, 18, 15): "fall"},
         [16.4],
     ),
+    "rope-peak": (
+        [PEAK, 4.47, 4.5],
+        {15: "offset where the target peaks", -PEAK: "sign", 15 * abs(math.cos(8)): "band 0", 2.18: "band 0",
+         15 * math.cos(8 * 10**-1.6): "band 2",
+         15 * math.sin(8 * 10**-0.8): "sine", -1: "not negative",
+         9.3: "which offset"},
+        [PEAK, 4.47, 4.48],
+    ),
+    "rope-shared": (
+        [[SHARED, SHARED], [0.04, 0.0401]],
+        {(0.1, 0.1): "turn by less", (0.05, 0.05): "equal targets", (2 * SHARED, 2 * SHARED): "double angle",
+         (2.3, 2.3): "degrees", (SHARED, -SHARED): "without a sign", (SHARED, 0): "swap roles",
+         (0.3, 0.2): "two-by-two"},
+        [SHARED, 0.04, 0.8],
+    ),
     "theorem1-detector": (
         [[0.82, -0.24], (-8.2, 2.4), [[0.82], [-0.24]], torch.linalg.solve(C, F[:, 0])],
         {(1.0, 0): "feature itself", tuple((C @ F[:, 0]).tolist()): "multiplied by C",
@@ -131,6 +149,25 @@ CASES = {
          SLOPES[1] ** 2 / 4: "missing", sum(SLOPES) ** 2 / 4: "add squares", 32: "sigmoid", LIMIT**0.5: "lambda times",
          0: "goes to 0", -LIMIT: "negative", 0.7: "differentiate", LIMIT * 1.01: "more digits"},
         [LIMIT, *SLOPES, 4 * LIMIT, 2 * LIMIT],
+    ),
+    "robustness-context": (
+        [0.0384 * (1 - (1 - 0.0384) ** 4), 0.00557, 0.0056],
+        {0.0384: "queries that hold", 0.0384**2: "single key", 4 * 0.0384**2: "counts twice", -0.00557: "between 0 and",
+         1 - 0.9616**4: "whatever the query", 0.0384 * 0.9616**4: "none of the keys", 0.0052445: "exactly one",
+         0.557: "percent", 0.3: "at least one key"},
+        [0.0384 * (1 - (1 - 0.0384) ** 4)],
+    ),
+    "sad-toy-alone": (
+        [ALONE, 0.73, 0.74],
+        {ALONE**2: "share of variance", ALONE / 0.75**0.5: "varies too", 0.75**0.5: "mean 0", 0.7586: "how many other",
+         -ALONE: "sign", 2: "between -1 and 1", 0: "start from the covariance", 0.5: "covariance"},
+        [ALONE, 0.73, 0.5396],
+    ),
+    "beyond-capacity-cheapest": (
+        [0.25 * (256 - 0.25 * 320) / (1 - 0.0625), 46.93, 46.933],
+        {64: "dropping", 54.4: "highest with the lowest", 126.93: "dearest", 44: "denominator", 32: "not the targets",
+         -46.93: "sum of squares", 0: "sum of squares", 93.87: "factor of two", 20: "which two pairs"},
+        [46.93],
     ),
     "anisotropy-whitened": (
         [recover, with_option(scale=7.0), lambda *given: list(recover(*given))],
