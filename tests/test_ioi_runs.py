@@ -1,0 +1,104 @@
+"""Runs of language models on the indirect-object task: resumed, made from a local folder, added, and read again."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from svf_helpers.circuit_terms import circuit_terms
+from svf_helpers.experiments import cli, ioi_runs, load, load_first, runner, store
+from svf_helpers.ioi import CircuitHead
+from svf_helpers.language_models import load_model
+from svf_helpers.pocket import pocket_folder, pocket_prompts, revisions
+
+STEPS = (revisions("pocket-pythia")[0], revisions("pocket-pythia")[-2], revisions("pocket-pythia")[-1])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A GPT-NeoX model with three checkpoints, as a reader might have one."""
+    home = tmp_path_factory.mktemp("neox")
+    for step in STEPS:
+        shutil.copytree(pocket_folder("pocket-pythia", step), home / step, ignore=shutil.ignore_patterns("steps"))
+    return home
+
+
+@pytest.fixture(scope="module")
+def made(folder, tmp_path_factory):
+    """The result that a large model would leave, made from that folder."""
+    out = tmp_path_factory.mktemp("out")
+    options = {"model": str(folder), "revisions": "all", "discard_weights": True}
+    return runner.run("pythia-ioi", "quick", "cpu", out, options=options)
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    monkeypatch.setattr(store.platformdirs, "user_data_dir", lambda *_, **__: str(tmp_path / "data"))
+    return tmp_path / "data" / "results"
+
+
+def test_checkpoints_stand_in_the_order_of_training(made, folder):
+    result = load("pythia-ioi", "quick", folder=made.parent)
+    assert result["step"].tolist() == [int(step[4:]) for step in STEPS]
+    assert result.info["options"]["model"] == str(folder)
+    assert result.info["config"]["revisions"] == list(STEPS)
+    assert sorted(path.name for path in folder.iterdir()) == sorted(STEPS)  # a reader's own weights are never removed
+    assert not result["correct"][0].all()
+    assert result["correct"][-1].all()
+
+
+def test_terms_sum_and_agree_with_the_heads_one_by_one(made):
+    result = load("pythia-ioi", "quick", folder=made.parent)
+    for basis in ioi_runs.BASES:
+        sums = result[f"terms_{basis}"].sum(-1)  # of the paper's prompt, the first
+        np.testing.assert_allclose(sums, result["relative"][..., 0], rtol=1e-3, atol=1e-3)
+    columns = zip(*(result[name].tolist() for name in ("job", "layer", "head", "destination", "source")), strict=True)
+    circuit = [CircuitHead(*row) for row in columns]
+    prompts = pocket_prompts(result["correct"].shape[1] - 1)
+    again = circuit_terms(load_model("pocket-pythia", device="cpu"), prompts, circuit)
+    np.testing.assert_allclose(again.sparsity, result["summary_sparsity_weights"][-1][:, 1:], rtol=1e-3)
+    np.testing.assert_array_equal(again.n_sv, result["summary_n_sv_weights"][-1][:, 1:])
+
+
+def test_an_interrupted_run_keeps_the_checkpoints_that_it_has(folder, made, tmp_path, monkeypatch):
+    whole, seen = ioi_runs._decomposed, []
+
+    def interrupted(source, *arguments):
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+        seen.append(source[source.rindex("/") + 1 :])
+        return whole(source, *arguments)
+
+    options = {"model": str(folder)}
+    monkeypatch.setattr(ioi_runs, "_decomposed", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        runner.run("pythia-ioi", "quick", "cpu", tmp_path, options=options)
+    assert seen == list(STEPS[:0:-1])  # the last one first: it tells the circuit
+    monkeypatch.setattr(ioi_runs, "_decomposed", lambda source, *rest: (seen.append(source), whole(source, *rest))[1])
+    again = runner.run("pythia-ioi", "quick", "cpu", tmp_path, options=options)
+    assert len(seen) == 3
+    first, second = (load("pythia-ioi", "quick", folder=path.parent) for path in (made, again))
+    for name in first.arrays:
+        np.testing.assert_array_equal(first[name], second[name])
+
+
+def test_the_larger_model_is_shown_where_its_result_was_added(made, elsewhere, capsys):
+    names = ("pythia-ioi", "pocket-pythia-ioi")
+    assert load_first(*names, scale="quick").info["name"] == "pocket-pythia-ioi"
+    assert cli.main(["add", str(made), "--out", str(elsewhere)]) == 0
+    assert load_first(*names, scale="quick").info["name"] == "pythia-ioi"
+    assert set(load_first(*names, scale="quick").arrays) == set(load("pocket-pythia-ioi", "quick").arrays)
+
+
+def test_a_result_that_lacks_arrays_is_not_added(made, tmp_path, capsys):
+    result = load("pythia-ioi", "quick", folder=made.parent)
+    arrays = {name: value for name, value in result.arrays.items() if name != "S_whitened"}
+    poor = store.save(tmp_path / "poor", "pythia-ioi", "quick", arrays, dict(result.info))
+    assert cli.main(["add", str(poor), "--out", str(tmp_path / "home")]) == 1
+    assert "lacks the arrays S_whitened" in capsys.readouterr().err
+    assert not (tmp_path / "home").exists()
+    arrays["S_whitened"] = result["S_whitened"]
+    arrays["summary_sparsity_weights"] = result["summary_sparsity_weights"][:1]
+    poor = store.save(tmp_path / "poor", "pythia-ioi", "quick", arrays, dict(result.info))
+    assert cli.main(["add", str(poor), "--out", str(tmp_path / "home")]) == 1
+    assert "3 checkpoints" in capsys.readouterr().err
