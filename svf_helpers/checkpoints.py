@@ -34,7 +34,7 @@ def checkpoint_names(model: str, wanted: str = "all") -> list[str]:
 
     Example:
         >>> checkpoint_names("pocket-pythia", "all")[:3]
-        ['step0', 'step1', 'step2']
+        ['step0', 'step16', 'step20']
     """
     known = sorted((name for name in _branches(model) if STEP.fullmatch(name)), key=step_of)
     if not known:
@@ -89,9 +89,9 @@ def checkpoint(model: str, revision: str, keep_in: Path, discard: bool = False) 
         ConnectionError: where the hub cannot be reached, or a file arrives short, after six attempts.
 
     Example:
-        >>> with checkpoint("pocket-pythia", "step1", Path("unused")) as (name, revision):
+        >>> with checkpoint("pocket-pythia", "step16", Path("unused")) as (name, revision):
         ...     name, revision
-        ('pocket-pythia', 'step1')
+        ('pocket-pythia', 'step16')
     """
     if model in BUNDLED:
         yield model, revision
