@@ -1,4 +1,4 @@
-"""Sphinx extension for the reference page: docstrings may write ``$...$`` and ``|cos|``, as the chapters do.
+"""Sphinx extension for the reference page: docstrings may write ``$...$``, ``$$...$$`` and ``|cos|``, as chapters do.
 
 Sphinx reads docstrings as reStructuredText, where a dollar means nothing and a bar opens a substitution. In ``help()``,
 where docstrings are read most, the short forms are the readable ones.
@@ -10,6 +10,7 @@ _PARTS = re.compile(
     r"(?P<example>^ *>>> .*(?:\n *\S.*)*)"  # a doctest, up to its empty line
     r"|(?P<literal>``.+?``)"
     r"|(?P<role>:[\w:]+:`[^`]+`)"
+    r"|(?P<indent>^ *)\$\$(?P<display>[^$]+)\$\$"
     r"|\$(?P<math>[^$]+)\$"
     r"|(?P<bar>(?<!\\)\|)",
     re.MULTILINE | re.DOTALL,
@@ -21,9 +22,13 @@ def to_restructured_text(text: str) -> str:
 
     >>> print(to_restructured_text("$u_1$ has |cos| 1, see ``a | b``"))
     :math:`u_1` has \|cos\| 1, see ``a | b``
+    >>> print(to_restructured_text("$$u_1 = f$$"))
+    .. math:: u_1 = f
     """
 
     def replace(match: re.Match) -> str:
+        if match["display"]:
+            return f"{match['indent']}.. math:: {' '.join(match['display'].split())}"
         if match["math"]:
             return f":math:`{' '.join(match['math'].split())}`"
         return r"\|" if match["bar"] else match[0]

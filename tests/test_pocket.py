@@ -335,7 +335,7 @@ def test_the_first_steps_made_again_are_those_shipped(tmp_path):
 def test_words_outweigh_positions_at_the_start():
     weights = dict(new_model(RECIPES["pocket-gpt2"]).named_parameters())
     std = RECIPES["pocket-gpt2"].init_std
-    assert float(weights["transformer.wte.weight"].std()) == pytest.approx(std, rel=0.03)
+    assert float(weights["transformer.wte.weight"].detach().std()) == pytest.approx(std, rel=0.03)
     assert float(weights["transformer.wpe.weight"].std()) == pytest.approx(std / 4, rel=0.05)
 
 
