@@ -15,6 +15,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "book" / "scorecard.md"
 NOT_RUN = "not run yet"
+STAND_IN = "on a stand-in"
 COLUMNS = ("item", "what the paper shows", "verdict", "measured", "scale and seeds", "chapter", "command")
 
 
@@ -64,11 +65,17 @@ def render(claims: Sequence[Any], items: Sequence[Any], pages: set[str]) -> str:
     """The page as MyST Markdown: one row for each claim, and one for each item that has none yet."""
     rows, verdicts = [], {}
     for entry in items:
-        mine = [_row(claim, pages) for claim in claims if claim.item == entry.item]
-        rows += mine or [(entry.item, entry.shows, NOT_RUN, "", "", _chapter(entry.chapter, pages), "")]
-        found = {row[2] for row in mine} or {NOT_RUN}
-        verdicts[entry.item] = next(word for word in (NOT_RUN, "differs", "borne out") if word in found)
-    counts = {word: list(verdicts.values()).count(word) for word in ("borne out", "differs", NOT_RUN)}
+        of_item = [claim for claim in claims if claim.item == entry.item]
+        mine = [_row(claim, pages) for claim in of_item]
+        own = [row[2] for claim, row in zip(of_item, mine, strict=True) if not claim.on]
+        if not own:  # the paper's own model waits for whoever has it
+            again = _missing_command(entry.item)
+            mine.append((entry.item, entry.shows, NOT_RUN, "", "", _chapter(entry.chapter, pages), again))
+        rows += mine
+        found = set(own) or {STAND_IN if of_item else NOT_RUN}
+        verdicts[entry.item] = next(word for word in (NOT_RUN, STAND_IN, "differs", "borne out") if word in found)
+    counts = {word: list(verdicts.values()).count(word) for word in ("borne out", "differs", STAND_IN, NOT_RUN)}
+    others = f"**{counts[STAND_IN]}** need a model from the hub and are judged on a small bundled one in its place"
     lines = [
         "% Made by `python book/scorecard.py`; change tests/test_paper_claims.py or tests/paper_items.py instead.",
         "",
@@ -77,7 +84,7 @@ def render(claims: Sequence[Any], items: Sequence[Any], pages: set[str]) -> str:
         f"The paper's figures, tables and theorems make {len(verdicts)} items, and this book judges each on its own "
         "runs, by the tests that accompany its code.",
         f"So far **{counts['borne out']}** are borne out, **{counts['differs']}** differ in a way that is measured "
-        f"and explained, and **{counts[NOT_RUN]}** are not run yet.",
+        f"and explained, {others}, and **{counts[NOT_RUN]}** are not run at all.",
         "",
         *(f"| {' | '.join(_cell(cell) for cell in row)} |" for row in (COLUMNS, ("---",) * len(COLUMNS), *rows)),
         "",
@@ -102,12 +109,20 @@ def _row(claim: Any, pages: set[str]) -> tuple[str, ...]:
     return (
         claim.item,
         claim.claim,
-        "borne out" if verdict.borne_out else "differs",
+        ("borne out" if verdict.borne_out else "differs") + (f" on {claim.on}" if claim.on else ""),
         measured,
         label,
         chapter,
         f"`{again}`",
     )
+
+
+def _missing_command(item: str) -> str:
+    """The command of the run that makes this item of the paper, if there is one."""
+    from svf_helpers.experiments import registry
+
+    names = [name for name, entry in registry.discover().items() if item in entry.figures]
+    return f"`{registry.command(names[0], 'paper')}`" if names else ""
 
 
 def _chapter(title: str, pages: set[str]) -> str:

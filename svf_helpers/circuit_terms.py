@@ -19,11 +19,12 @@ class CircuitTerms(NamedTuple):
     """What each head of a circuit does at its token pair in each prompt, in one basis.
 
     ``n_sv`` is 0 where the head attends to its key no more than to the others. ``null`` is the mean sparsity over
-    random rotations of this basis, every head with rotations of its own that all prompts share.
+    random rotations of this basis, every head with rotations of its own that all prompts share; ``rotated`` holds the
+    terms under the first of them.
 
     Example:
         >>> CircuitTerms._fields
-        ('terms', 'relative', 'S', 'sparsity', 'null', 'n_sv')
+        ('terms', 'relative', 'S', 'sparsity', 'null', 'n_sv', 'rotated')
     """
 
     terms: Float[Tensor, "heads prompts d_head"]
@@ -32,6 +33,7 @@ class CircuitTerms(NamedTuple):
     sparsity: Float[Tensor, "heads prompts"]
     null: Float[Tensor, "heads prompts"]
     n_sv: Int[Tensor, "heads prompts"]
+    rotated: Float[Tensor, "heads prompts d_head"]
 
 
 def circuit_terms(
@@ -82,7 +84,7 @@ def circuit_terms(
         basis != "offset"
     ) else null_terms(x, S, y, draws=draws, generator=generator).transpose(1, 2)
     null = sparsity(turned).mean(0).transpose(0, 1)
-    return CircuitTerms(terms, at(found.relative), S, sparsity(terms), null, n_sv(terms))
+    return CircuitTerms(terms, at(found.relative), S, sparsity(terms), null, n_sv(terms), turned[0].transpose(0, 1))
 
 
 def by_length(prompts: Prompts) -> list[Int[Tensor, "batch pos"]]:

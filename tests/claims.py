@@ -46,6 +46,7 @@ class Claim:
     expect: Expectation
     interval: tuple[float, float] | None
     scale: Scale
+    on: str | None
 
     @property
     def chapter(self) -> str:
@@ -67,10 +68,12 @@ def claim(
     expect: Expectation = "borne out",
     interval: tuple[float, float] | None = None,
     scale: Scale = "paper",
+    on: str | None = None,
 ) -> Callable[[Callable[[Result | None], Verdict]], Callable[[Result | None], Verdict]]:
     """Register a function that judges a stored result (``None`` for a claim that needs none) as a claim.
 
     ``expect="differs"`` records a deviation: ``interval`` holds the lowest and highest value it may then measure.
+    ``on`` names the model that stands in for the paper's own, which this book has not run.
     """
     if item not in ITEMS:
         raise ValueError(f"the paper has no item {item!r}; it has {', '.join(ITEMS)}")
@@ -78,7 +81,7 @@ def claim(
         raise ValueError(f"{item}: give an interval where a deviation is recorded, and nowhere else")
 
     def register(judge: Callable[[Result | None], Verdict]) -> Callable[[Result | None], Verdict]:
-        CLAIMS.append(Claim(item, sentence, result, judge, expect, interval, scale))
+        CLAIMS.append(Claim(item, sentence, result, judge, expect, interval, scale, on))
         return judge
 
     return register

@@ -86,3 +86,13 @@ def test_what_cannot_be_decomposed_is_refused(neox, prompts):
     backwards = [CircuitHead("x", 0, 0, "S1", "END")]
     with pytest.raises(ValueError, match="comes after its query"):
         circuit_terms(neox, prompts, backwards)
+
+
+@pytest.mark.parametrize("basis", ["weights", "offset", "whitened"])
+def test_rotated_terms_keep_the_singular_values_and_are_among_those_of_the_null(neox, prompts, moments, basis):
+    found = circuit_terms(neox, prompts, CIRCUIT, basis, moments, draws=1, seed=2)
+    torch.testing.assert_close(found.null, sparsity(found.rotated))  # one draw: the mean is that draw's
+    assert found.rotated.shape == found.terms.shape
+    assert ((found.rotated - found.terms).abs().amax(-1) > 1e-3 * found.terms.abs().amax(-1)).all()
+    again = circuit_terms(neox, prompts, CIRCUIT, basis, moments, draws=1, seed=2).rotated
+    assert torch.equal(found.rotated, again)

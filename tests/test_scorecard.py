@@ -56,6 +56,10 @@ def vectors(result):
 def locks(result):
     return Verdict(True, "never asked")
 
+@claim("Fig 7b", "falls", "here", on="pocket-pythia")
+def falls(result):
+    return Verdict(True, "from .4 to .2")
+
 @claim("Theorem 1", "closed form")
 def theorem(result):
     assert result is None
@@ -87,12 +91,15 @@ def test_the_scorecard_tells_borne_out_differing_and_missing_apart(root, tmp_pat
     ]
     assert f"| Fig 3 | locks | not run yet |  |  | dynamics | `{command}` |" in rows
     assert "| Theorem 1 | closed form | borne out | 1e-8 | in the test | theorem1 |" in page
+    hub = "python -m svf_helpers.experiments run pythia-ioi --scale paper"
+    on_small, on_large = (row for row in rows if row.startswith("| Fig 7b"))
+    assert "| falls | borne out on pocket-pythia | from .4 to .2 |" in on_small
+    assert "| not run yet |" in on_large and f"`{hub}`" in on_large
     assert any(row.startswith("| Fig 25 ") and "not run yet" in row for row in rows)
     items = {row.split(" | ")[0] for row in rows} - {"| item", "| ---"}
     assert f"make {len(items)} items" in page
-    assert (
-        f"**2** are borne out, **1** differ in a way that is measured and explained, and **{len(items) - 3}**" in page
-    )
+    assert "**2** are borne out, **1** differ in a way that is measured and explained, **1** need a model" in page
+    assert f"**{len(items) - 4}** are not run at all" in page
     assert scorecard(tmp_path, "--check").returncode == 0
     (tmp_path / "book" / "scorecard.md").write_text(page.replace("ten of ten", "nine of ten"), encoding="utf-8")
     ended = scorecard(tmp_path, "--check")

@@ -15,6 +15,7 @@ from svf_helpers.experiments.store import part
 
 BASES = ("weights", "whitened", "offset")  # the last for rotary heads alone
 PER_BASIS = ("sparsity", "null", "n_sv")
+PER_TERM = ("terms", "S", "rotated")
 #: Prompts from which moments, and the circuits of models that the literature does not describe, are taken: other ones
 #: than those that are decomposed.
 OTHER_PROMPTS, OTHER_SEED = 256, 1_000
@@ -74,7 +75,7 @@ def _decomposed(source, revision, device, count, circuit, model_name) -> dict[st
         found = circuit_terms(model, prompts, circuit, basis, moments if basis == "whitened" else None)
         row |= {f"summary_{name}_{basis}": getattr(found, name).float().numpy() for name in PER_BASIS}
         # the paper's prompt, term by term
-        row[f"terms_{basis}"], row[f"S_{basis}"] = (array[:, 0].float().numpy() for array in (found.terms, found.S))
+        row |= {f"{name}_{basis}": getattr(found, name)[:, 0].float().numpy() for name in PER_TERM}
     row["relative"] = found.relative.float().numpy()
     return row
 
@@ -133,7 +134,7 @@ def complete(result) -> None:
     needed = {"step", "layer", "head", "job", "destination", "source", "order", "correct", "relative",
               "summary_logit_difference"}
     needed |= {f"summary_{name}_{basis}" for name in PER_BASIS for basis in BASES[:2]}
-    needed |= {f"{name}_{basis}" for name in ("terms", "S") for basis in BASES[:2]}
+    needed |= {f"{name}_{basis}" for name in PER_TERM for basis in BASES[:2]}
     missing = sorted(needed - set(result.arrays))
     name = result.info["name"]
     if missing:
