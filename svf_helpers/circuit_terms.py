@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from .attention import n_sv, null_terms, sparsity
-from .head_bases import head_bases
+from .head_bases import Basis, HeadBases, head_bases
 from .head_terms import head_terms_batch
 from .ioi import CircuitHead, Prompts
 
@@ -40,7 +40,7 @@ def circuit_terms(
     model,
     prompts: Prompts,
     circuit: Sequence[CircuitHead],
-    basis: str = "weights",
+    basis: Basis | HeadBases = "weights",
     moments=None,
     *,
     draws: int = 16,
@@ -52,7 +52,7 @@ def circuit_terms(
         model: a TransformerBridge.
         prompts: with the places of the roles that the circuit names.
         circuit: heads, e.g. ``ioi.PYTHIA_HEADS``.
-        basis: "weights", "offset" or "whitened".
+        basis: "weights", "offset", "whitened", or the result of ``head_bases`` for (at least) these heads.
         moments: for "whitened", from ``head_moments``.
         draws: random rotations for the null.
         seed: of the rotations.
@@ -72,7 +72,7 @@ def circuit_terms(
     pairs = list(dict.fromkeys((head.destination, head.source) for head in circuit))
     heads = list(dict.fromkeys((head.layer, head.head) for head in circuit))
     query, key = (torch.stack([prompts.at(pair[side]) for pair in pairs], 1) for side in (0, 1))
-    bases = head_bases(model, basis, heads, moments)
+    bases = basis if isinstance(basis, HeadBases) else head_bases(model, basis, heads, moments)
     found = head_terms_batch(model, prompts.tokens, query, key, basis=bases)  # [prompts, pairs, heads, d_head]
     pair_of = torch.tensor([pairs.index((head.destination, head.source)) for head in circuit])
     place = torch.tensor([found.heads.index((head.layer, head.head)) for head in circuit])
@@ -81,7 +81,7 @@ def circuit_terms(
     # one rotation for each head: its prompts stand before it, as null_terms wants dimensions that share a rotation
     generator = torch.Generator().manual_seed(seed)
     turned = null_terms(x.transpose(0, 1), S[:, 0], y.transpose(0, 1), draws=draws, generator=generator) if (
-        basis != "offset"
+        bases.basis != "offset"
     ) else null_terms(x, S, y, draws=draws, generator=generator).transpose(1, 2)
     null = sparsity(turned).mean(0).transpose(0, 1)
     return CircuitTerms(terms, at(found.relative), S, sparsity(terms), null, n_sv(terms), turned[0].transpose(0, 1))

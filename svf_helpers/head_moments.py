@@ -36,6 +36,7 @@ class HeadMoments:
         query: raw second moments of the query vectors.
         key: covariances of the key vectors, as queries see them.
         tokens: how many tokens they come from.
+        query_mean: means of the query vectors.
 
     Example:
         >>> HeadMoments(torch.eye(2).expand(3, 4, 2, 2), torch.eye(2).expand(3, 4, 2, 2), tokens=100).tokens
@@ -45,6 +46,27 @@ class HeadMoments:
     query: Float[Tensor, "layers heads r r"]
     key: Float[Tensor, "layers heads r r"]
     tokens: int
+    query_mean: Float[Tensor, "layers heads r"] | None = None
+
+    def centred(self) -> HeadMoments:
+        """The same with covariances on both sides, as the theory of whitening has it.
+
+        The raw second moment counts the mean query as one more direction in which queries vary. It is the default
+        because what all queries share does act on keys; which of the two serves better is a matter of experiment.
+
+        Raises:
+            ValueError: where the means are not known.
+
+        Example:
+            >>> raw = torch.tensor([[[[5.0, 0.0], [0.0, 1.0]]]])
+            >>> HeadMoments(raw, raw, 100, query_mean=torch.tensor([[[2.0, 0.0]]])).centred().query[0, 0]
+            tensor([[1., 0.],
+                    [0., 1.]])
+        """
+        if self.query_mean is None:
+            raise ValueError("these moments come without the mean query: gather them with head_moments")
+        mean = self.query_mean
+        return HeadMoments(self.query - mean[..., :, None] * mean[..., None, :], self.key, self.tokens)
 
     def check(self, model) -> None:
         """Refuse moments that are not of this model's shape.
@@ -102,19 +124,21 @@ def head_moments(
             "query": einsum(q, q, "t h r, t h s -> h r s"),
             "key": einsum(k, k, "t h r, t h s -> h r s"),
             "mean": k.sum(0),
+            "query_mean": q.sum(0),
         }
         sums[layer] = {name: sums[layer].get(name, 0) + value for name, value in new.items()}
 
     for batch in tqdm(batches, desc="moments", unit="batch", disable=not progress):
         run_and_record(model, batch, layers, visit)
     offsets = pair_counts([tuple(batch.shape) for batch in batches])
-    queries, keys = [], []
+    queries, keys, means = [], [], []
     for layer in layers:
         moment, mean = (sums[layer][name] / tokens for name in ("key", "mean"))
         covariance = seen_covariance(moment, mean, read[layer].rotary, offsets)
         queries.append(sums[layer]["query"] / tokens)
+        means.append(sums[layer]["query_mean"] / tokens)
         keys.append(covariance.repeat_interleave(len(queries[-1]) // len(covariance), 0))
-    return HeadMoments(torch.stack(queries), torch.stack(keys), tokens)
+    return HeadMoments(torch.stack(queries), torch.stack(keys), tokens, torch.stack(means))
 
 
 def pair_counts(shapes: Iterable[tuple[int, int]]) -> Float[Tensor, "offsets"]:

@@ -1,0 +1,125 @@
+"""Runs behind the chapter on known features: agreement with the bundled models' generators, and what removal does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from svf_helpers.experiments.registry import experiment
+from svf_helpers.experiments.store import part
+
+MODELS = ("pocket-gpt2", "pocket-pythia")
+BASES = ("weights", "whitened")
+#: What is taken out of a head's score. ``fixed``: the terms that lead on other prompts, as many as N_sv is there.
+REMOVED = ("nothing", "top", "random", "all but top", "all but random", "fixed", "all but fixed")
+#: The circuit is found, the leading terms chosen, moments gathered on training names; all is judged on held-out pairs.
+CHOICE = {"count": 256, "seed": 1_000, "split": "train"}
+
+
+@experiment(
+    "known-features",
+    figures=(),
+    chapter="known_features",
+    seconds={"quick": 60, "paper": 300},
+    compare={"summary_*": 0.05},
+)
+def known(scale, device, progress, workdir):
+    """Leading terms of both bundled models against their known features, and attention and answers without them."""
+    from tqdm.auto import tqdm
+
+    sizes = {"paper": {"sentences": 2_500, "draws": 1_000, "prompts": 128, "repeats": 8},
+             "quick": {"sentences": 800, "draws": 50, "prompts": 16, "repeats": 2}}[scale]
+    arrays = {}
+    for model in tqdm(MODELS, unit="model", disable=not progress):
+        found = part(Path(workdir), f"{model}-{scale}", lambda model=model: _study(model, device, **sizes))
+        arrays |= {f"{model.removeprefix('pocket-')}_{name}": value for name, value in found.items()}
+    for name in [name for name in arrays if name.endswith("_correct")]:
+        arrays[f"summary_{name}"] = arrays.pop(name)
+    return arrays, {"models": list(MODELS), "bases": list(BASES), "removed": list(REMOVED), "seeds": [0], "steps": 0,
+                    **sizes}
+
+
+def _study(name, device, sentences, draws, prompts, repeats) -> dict[str, np.ndarray]:
+    import torch
+
+    from svf_helpers.circuit_terms import by_length, circuit_terms
+    from svf_helpers.circuits import circuit_table
+    from svf_helpers.language_models import head_bases, head_moments, load_model
+    from svf_helpers.leading_terms import leading_agreement, sample
+    from svf_helpers.pocket import pocket_prompts
+    from svf_helpers.pocket.facts import facts
+    from svf_helpers.random_split import random_split
+
+    model = load_model(name, device=device)
+    chosen_on, judged_on = pocket_prompts(**CHOICE), pocket_prompts(prompts, seed=0, split="held-out")
+    circuit = circuit_table(model, chosen_on).at_pairs()
+    heads = list(dict.fromkeys((head.layer, head.head) for head in circuit))
+    moments = head_moments(model, by_length(chosen_on))
+    layers = [head.layer for head in circuit]
+    samples = [sample(model, facts(sentences, seed, split), layers)
+               for seed, split in (("known features", "train"), ("known features", "held-out"))]
+    row = {name: np.array([getattr(head, name) for head in circuit])
+           for name in ("layer", "head", "job", "destination", "source")}
+    row["feature_names"] = np.array(samples[0].features.names)
+    every = {basis: head_bases(model, basis, heads, moments) for basis in BASES}
+    for basis, bases in every.items():
+        found = leading_agreement(model, circuit, bases, chosen_on, *samples, draws=draws)
+        row |= {f"{name}_{basis}": value.cpu().numpy() for name, value in found._asdict().items()}
+        row[f"cosine_{basis}"] = found.cosine().cpu().numpy()
+    generator = torch.Generator().manual_seed(1)
+    # the random split: once for removal, and several times for what N_sv is where directions mean nothing
+    splits = [random_split(every["weights"], generator) for _ in range(repeats)]
+    counts = [circuit_terms(model, judged_on, circuit, split).n_sv for split in splits]
+    row["n_sv_splits"] = torch.stack(counts).numpy()
+    for basis, bases in (*every.items(), ("split", splits[0])):
+        row |= {f"{name}_{basis}": value for name, value in
+                _removal(model, circuit, bases, chosen_on, judged_on, repeats, generator).items()}
+    cosines = ("chosen_", "judged_", "rotated_", "random_")  # four digits are plenty, and the file stays small
+    return {name: value.astype(np.float16 if name.startswith(cosines) else np.float32)
+            if value.dtype == np.float64 else value for name, value in row.items()}
+
+
+def _removal(model, circuit, bases, chosen_on, judged_on, repeats, generator) -> dict[str, np.ndarray]:
+    """Of each entry of REMOVED: attention [heads, prompts], logit difference and answers, head by head and together.
+
+    ``attention``, ``difference``, ``correct``: [removed, heads, prompts], each head acted on alone.
+    ``joint_difference``, ``joint_correct``: [removed, groups, prompts], all heads of a job at once; the last group is
+    the whole circuit. Random choices are means over ``repeats`` draws.
+    """
+    import torch
+
+    from svf_helpers.circuit_terms import circuit_terms
+    from svf_helpers.removal import choose_terms, effect_without
+
+    before, now = (circuit_terms(model, prompts, circuit, bases, draws=1) for prompts in (chosen_on, judged_on))
+    means = before.terms.mean(1)  # [heads, d_head]
+    typical = before.n_sv.double().mean(1).round().long().clamp_min(1)
+    fixed = choose_terms(means, typical)[:, None].expand_as(now.terms)
+    draw = lambda: choose_terms(now.terms, now.n_sv, "random", generator)  # noqa: E731
+    masks = {"nothing": [torch.zeros_like(fixed)], "top": [choose_terms(now.terms, now.n_sv)],
+             "random": [draw() for _ in range(repeats)]}
+    masks |= {f"all but {name}": [~mask for mask in masks[name]] for name in ("top", "random")}
+    masks |= {"fixed": [fixed], "all but fixed": [~fixed]}
+    jobs = list(dict.fromkeys(head.job for head in circuit))
+    groups = [[number for number, head in enumerate(circuit) if head.job == job] for job in jobs]
+    groups.append(list(range(len(circuit))))
+    rows: dict[str, list] = {name: [] for name in
+                             ("attention", "difference", "correct", "joint_difference", "joint_correct")}
+    for removed in REMOVED:
+        alone, together = [], []
+        for mask in masks[removed]:
+            runs = [effect_without(model, judged_on, circuit, bases, mask, [number]) for number in range(len(circuit))]
+            at_own = torch.stack([run.attention[number] for number, run in enumerate(runs)])
+            alone.append((at_own, *(torch.stack([getattr(run, name) for run in runs]).float()
+                                    for name in ("difference", "correct"))))
+            runs = [effect_without(model, judged_on, circuit, bases, mask, group) for group in groups]
+            together.append(tuple(torch.stack([getattr(run, name) for run in runs]).float()
+                                  for name in ("difference", "correct")))
+        parts = [torch.stack(values).mean(0).numpy()
+                 for values in (*zip(*alone, strict=True), *zip(*together, strict=True))]
+        for name, value in zip(rows, parts, strict=True):
+            rows[name].append(value)
+    found = {name: np.stack(values).astype(np.float32) for name, values in rows.items()}
+    return found | {"group": np.array([*jobs, "all"]), "n_sv": now.n_sv.numpy(), "n_fixed": typical.numpy(),
+                    "terms_mean": means.numpy()}
