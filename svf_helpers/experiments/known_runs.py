@@ -22,7 +22,7 @@ CHOICE = {"count": 256, "seed": 1_000, "split": "train"}
     figures=(),
     chapter="known_features",
     seconds={"quick": 60, "paper": 300},
-    compare={"summary_*": 0.05},
+    compare={"*_attention_*": 0.05, "*_correct_*": 0.1, "*_cosine_*": 0.05},
 )
 def known(scale, device, progress, workdir):
     """Leading terms of both bundled models against their known features, and attention and answers without them."""
@@ -34,8 +34,6 @@ def known(scale, device, progress, workdir):
     for model in tqdm(MODELS, unit="model", disable=not progress):
         found = part(Path(workdir), f"{model}-{scale}", lambda model=model: _study(model, device, **sizes))
         arrays |= {f"{model.removeprefix('pocket-')}_{name}": value for name, value in found.items()}
-    for name in [name for name in arrays if name.endswith("_correct")]:
-        arrays[f"summary_{name}"] = arrays.pop(name)
     return arrays, {"models": list(MODELS), "bases": list(BASES), "removed": list(REMOVED), "seeds": [0], "steps": 0,
                     **sizes}
 
