@@ -83,10 +83,14 @@ def effect_without(
     device = model.cfg.device
     with ExitStack() as stack:
         if remove is not None:
+            # a head may look from one query at two keys: what is removed for either is removed from that query's scores
+            chosen: dict[tuple[int, int, str], Tensor] = {}
             for number in range(len(circuit)) if act_on is None else act_on:
-                head, query = circuit[number], places[number][0].to(device)
-                chosen = remove[number].to(device)
-                stack.enter_context(without_terms(model, head.layer, head.head, query, chosen, bases))
+                place = circuit[number].layer, circuit[number].head, circuit[number].destination
+                chosen[place] = chosen.get(place, torch.zeros_like(remove[number])) | remove[number]
+            for (layer, head, destination), mask in chosen.items():
+                query = prompts.at(destination).to(device)
+                stack.enter_context(without_terms(model, layer, head, query, mask.to(device), bases))
         stack.enter_context(torch.no_grad())
         stack.enter_context(model.hooks(fwd_hooks=[(name, keep) for name in set(names.values())]))
         logits = model(prompts.tokens.to(device)).cpu()

@@ -8,9 +8,10 @@ from svf_helpers.circuit_terms import by_length, circuit_terms
 from svf_helpers.compared_bases import COMPARED, TAKEN, all_bases, compare_bases
 from svf_helpers.head_moments import HeadMoments
 from svf_helpers.ioi import CircuitHead
-from svf_helpers.language_models import head_moments, load_model
+from svf_helpers.language_models import head_bases, head_moments, load_model
 from svf_helpers.pocket import pocket_prompts
 from svf_helpers.random_split import random_split
+from svf_helpers.removal import effect_without
 
 CIRCUIT = (CircuitHead("END→S2", 2, 1, "END", "S2"), CircuitHead("S2→S1", 2, 1, "S2", "S1"),
            CircuitHead("END→S2", 1, 1, "END", "S2"))
@@ -81,9 +82,19 @@ def test_a_random_split_is_exact_and_prefers_no_direction(model, prompts, moment
     assert terms.n_sv.double().mean() > plain_terms.n_sv.double().mean()
 
 
-def test_offset_bases_are_not_split(model):
-    from svf_helpers.language_models import head_bases
+def test_a_head_that_looks_at_two_keys_from_one_query(model, prompts):
+    plain = head_bases(model, "weights", HEADS)
+    twice = (CIRCUIT[1], CircuitHead("S2→S1+1", 2, 1, "S2", "S1+1"))
+    masks = torch.zeros(2, len(prompts), 16, dtype=torch.bool)
+    masks[0, :, :3], masks[1, :, 2:5] = True, True
+    both = effect_without(model, prompts, twice, plain, masks)
+    united = masks.any(0, keepdim=True).expand_as(masks)
+    torch.testing.assert_close(both, effect_without(model, prompts, twice, plain, united, act_on=[1]))
+    one = effect_without(model, prompts, twice, plain, masks, act_on=[0])
+    assert (both.attention - one.attention).abs().max() > 1e-3
 
+
+def test_offset_bases_are_not_split(model):
     with pytest.raises(ValueError, match="from offset to offset"):
         random_split(head_bases(model, "offset", [(1, 1)]))
 

@@ -163,6 +163,12 @@ CASES = {
          -ALONE: "sign", 2: "between -1 and 1", 0: "start from the covariance", 0.5: "covariance"},
         [ALONE, 0.73, 0.5396],
     ),
+    "sad-pythia-flat": (
+        [48, 48.0],
+        {56: "so many terms are positive", 8: "negative", 16: "lost by cancelling", 64: "all terms", 1: "one size high",
+         0.75: "whole number", 47.5: "whole number", -48: "sign", 24: "factor", 40: "how high"},
+        [48],
+    ),
     "beyond-capacity-cheapest": (
         [0.25 * (256 - 0.25 * 320) / (1 - 0.0625), 46.93, 46.933],
         {64: "dropping", 54.4: "highest with the lowest", 126.93: "dearest", 44: "denominator", 32: "not the targets",
