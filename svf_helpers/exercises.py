@@ -14,10 +14,12 @@ from . import (  # noqa: F401  importing them registers their checkers
     checkers_capacity,
     checkers_robustness,
     checkers_rope,
+    checkers_sad_gpt2,
     checkers_sad_pythia,
     checkers_sad_toy,
     checkers_theory,
     checkers_toy,
+    checkers_whitened,
 )
 from .marking import REGISTER, Unreadable
 

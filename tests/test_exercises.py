@@ -157,6 +157,18 @@ CASES = {
          0.557: "percent", 0.3: "at least one key"},
         [0.0384 * (1 - (1 - 0.0384) ** 4)],
     ),
+    "whitened-share": (
+        [0.64, 16 / 25],
+        {0.36: "the other term", 9 / 13: "plain singular values", 64 / 73: "root of each", 4 / 7: "squares",
+         0.1: "queries' second moment", 2: "between 0 and 1", -0.64: "between 0 and 1", 0.5: "diagonal"},
+        [0.64, 0.64],
+    ),
+    "sad-gpt2-count": (
+        [2, 2.0],
+        {0: "sum is positive", 1: "how large is the sum", 3: "as soon as", 4: "of some size", 13: "all positive",
+         16: "counts all terms", 1.5: "whole number", -2: "sign", 7: "add up all sixteen"},
+        [7.09],
+    ),
     "sad-toy-alone": (
         [ALONE, 0.73, 0.74],
         {ALONE**2: "share of variance", ALONE / 0.75**0.5: "varies too", 0.75**0.5: "mean 0", 0.7586: "how many other",
