@@ -7,12 +7,12 @@ from .marking import checker, number, number_hint, same
 
 @checker(
     "sad-gpt2-count",
-    asks="terms 5, 4, 2, 2, -1, -1, -4 and nine more of +0.01 each: what is N_sv?",
+    asks="terms 5, 4, 2, 2, -1, -1, -2 and nine more of +0.01 each: what is N_sv?",
     expects=number(),
-    praise="two terms reach past the sum, and eleven positive ones are left over.",
+    praise="two terms fall short by 0.09, three reach past the sum, and ten positive ones are left over.",
 )
 def sad_gpt2_count(answer: float) -> str | None:
-    if same(answer, 2, 1e-9):
+    if same(answer, 3, 1e-9):
         return None
     mistakes = [
         (0, "the sum is positive, so something can be counted."),
@@ -20,11 +20,12 @@ def sad_gpt2_count(answer: float) -> str | None:
         (4, "that counts the terms of some size above zero; not all of them are needed."),
         (13, "that counts all positive terms."),
         (16, "that counts all terms."),
-        (3, "add from the largest down and stop as soon as the sum of ALL terms is reached."),
+        (2, "the two largest sum to 9. What do all sixteen sum to, the nine small ones included?"),
+        (6, "that is how many carry 90 % of the sizes."),
     ]
     for wrong, hint in mistakes:
         if same(answer, wrong, 1e-9):
             return hint
     if answer != int(answer):
         return "a count is a whole number."
-    return number_hint(answer, 2, 1e-9) or "not it: first add up all sixteen terms, signs and all."
+    return number_hint(answer, 3, 1e-9) or "not it: first add up all sixteen terms, signs and all."

@@ -1,8 +1,8 @@
 r"""Features that generated the bundled models' sentences, as directions, and how well heads point along them.
 
 In the toy model the dictionary is given. In a bundled model the *generators* are given: which tokens are names, who was
-named before, which name stands here. What direction in the residual stream stands for each is measured, as the token's
-expected change when the generator changes: by least squares over all features at once, or by a difference of means.
+named before, which name stands here, and where. What direction in the residual stream stands for each is measured, as
+the token's expected change when the generator changes: by least squares over all features at once, or one by one.
 
 A head reads a (normalised) token $t$ along directions $a_k$, its coordinate is $a_k^\top t$. In the plain basis
 $a_k = u_k$ is also the estimate of the feature. Where tokens are not isotropic, the feature that a reading direction
@@ -25,23 +25,24 @@ from .model_heads import check_layer
 from .pocket.facts import ROLES, Facts
 from .pocket.words import NAMES
 
-#: Features that many tokens share; each of the names, here or one token before, is a feature as well.
-KINDS = ("name", "said before", "named first", "after a name", "END", "place", "object")
+#: Features that many tokens share; each of the names, here or one token before, is a feature as well. The position is
+#: one of them because it goes with others: a name that was said before stands late, and so does END.
+KINDS = ("name", "said before", "named first", "after a name", "END", "place", "object", "position")
 
 
 class KnownFeatures(NamedTuple):
     """Which features each token of some sentences has.
 
-    ``present`` and ``among``: a feature is present or absent among certain tokens ("said before" among names) and has
-    no meaning elsewhere. ``tokens``: which tokens count (no padding, no start mark).
+    ``value`` and ``among``: a feature is present (1) or absent (0) among certain tokens ("said before" among names) and
+    has no meaning elsewhere; the position is a number. ``tokens``: which tokens count (no padding, no start mark).
 
     Example:
         >>> KnownFeatures._fields
-        ('names', 'present', 'among', 'tokens')
+        ('names', 'value', 'among', 'tokens')
     """
 
     names: tuple[str, ...]
-    present: Bool[Tensor, "batch pos features"]
+    value: Float[Tensor, "batch pos features"]
     among: Bool[Tensor, "batch pos features"]
     tokens: Bool[Tensor, "batch pos"]
 
@@ -55,8 +56,8 @@ def known_features(table: Facts) -> KnownFeatures:
     Example:
         >>> from svf_helpers.pocket.facts import facts
         >>> found = known_features(facts(8, seed=0, kinds=["ioi"]))
-        >>> len(found.names), found.names[1], found.present[..., 1].sum(1).tolist()  # both names return
-        (207, 'said before', [2, 2, 2, 2, 2, 2, 2, 2])
+        >>> len(found.names), found.names[1], found.value[..., 1].sum(1).tolist()  # both names return
+        (208, 'said before', [2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0])
     """
     place = np.arange(table.tokens.shape[1])
     tokens = (place > 0) & (place < table.length[:, None])
@@ -69,13 +70,15 @@ def known_features(table: Facts) -> KnownFeatures:
         "END": (table.role == ROLES.index("END"), tokens),
         "place": (table.place >= 0, tokens),
         "object": (table.object >= 0, tokens),
+        "position": (np.broadcast_to(place, tokens.shape), tokens),
     }
     columns = [kinds[kind] for kind in KINDS]
     columns += [(table.name == number, name) for number in range(len(NAMES))]
     columns += [(table.previous == number, after) for number in range(len(NAMES))]
-    present, among = (torch.from_numpy(np.stack([column[side] for column in columns], -1)) for side in (0, 1))
+    value = torch.from_numpy(np.stack([column[0] for column in columns], -1).astype(np.float32))
+    among = torch.from_numpy(np.stack([column[1] for column in columns], -1))
     names = (*KINDS, *(f"name {name}" for name in NAMES), *(f"after {name}" for name in NAMES))
-    return KnownFeatures(names, present & among, among, torch.from_numpy(tokens))
+    return KnownFeatures(names, value * among, among, torch.from_numpy(tokens))
 
 
 def head_inputs(model, tokens: Int[Tensor, "batch pos"], layer: int) -> Float[Tensor, "batch pos d_model"]:
@@ -106,21 +109,23 @@ def head_inputs(model, tokens: Int[Tensor, "batch pos"], layer: int) -> Float[Te
 def feature_directions(
     inputs: Float[Tensor, "batch pos d_model"], features: KnownFeatures, method: str = "least squares"
 ) -> Float[Tensor, "d_model features"]:
-    """A unit direction for each feature: how a token changes, on average, where the feature is present.
+    """A unit direction for each feature: how a token changes, on average, with the feature.
 
     Args:
         inputs: tokens, from :func:`head_inputs`.
         features: of the same sentences.
         method: "least squares" fits all features at once, so that what two of them share is told apart as far as the
-            sentences allow; "difference of means" takes each alone, against the tokens it is absent among.
+            sentences allow; "difference of means" takes each alone, against the tokens it is absent among (and the
+            slope with the position, which is the same where there are two positions).
 
     Raises:
-        ValueError: for another method, inputs of other sentences, or a feature that is never present or never absent.
+        ValueError: for another method, inputs of other sentences, or a feature that is always the same.
 
     Example:
         >>> tokens = torch.tensor([[[1.0, 0.0], [0.0, 0.0]], [[1.0, 2.0], [0.0, 2.0]]]).double()
-        >>> present = torch.tensor([[[1, 0], [0, 0]], [[1, 1], [0, 1]]]).bool()
-        >>> features = KnownFeatures(("a", "b"), present, torch.ones_like(present), torch.ones(2, 2).bool())
+        >>> value = torch.tensor([[[1.0, 0.0], [0.0, 0.0]], [[1.0, 1.0], [0.0, 1.0]]])
+        >>> everywhere = torch.ones_like(value).bool()
+        >>> features = KnownFeatures(("a", "b"), value, everywhere, everywhere[..., 0])
         >>> feature_directions(tokens, features).abs().round()
         tensor([[1., 0.],
                 [0., 1.]], dtype=torch.float64)
@@ -128,22 +133,20 @@ def feature_directions(
     if inputs.shape[:2] != features.tokens.shape:
         shapes = f"{tuple(inputs.shape[:2])} and {tuple(features.tokens.shape)}"
         raise ValueError(f"inputs and features are of {shapes} sentences and positions: give those of one sample")
-    present, among = (part[features.tokens].to(inputs) for part in (features.present, features.among))
+    value, among = (part[features.tokens].to(inputs) for part in (features.value, features.among))
     tokens = inputs[features.tokens.to(inputs.device)]
-    share = present.sum(0) / among.sum(0)
-    poor = ((share == 0) | (share == 1) | share.isnan()).nonzero().flatten().tolist()
+    centred = (value - value.sum(0) / among.sum(0)) * among  # says nothing where the feature has no meaning
+    poor = (~(centred.square().sum(0) > 1e-9)).nonzero().flatten().tolist()
     if poor:
         named = ", ".join(features.names[number] for number in poor[:3])
-        raise ValueError(f"{named}: always or never there in these sentences; draw more of them")
-    centred = present - share * among  # says nothing where the feature has no meaning
+        raise ValueError(f"{named}: the same wherever it has a meaning in these sentences; draw more of them")
     if method == "least squares":
         # names exclude each other, so their columns sum to zero: of all solutions take the smallest
         columns = centred - centred.mean(0)
         gram, cross = (einsum(columns, other, "t f, t g -> f g") for other in (columns, tokens - tokens.mean(0)))
         found = (torch.linalg.pinv(gram, rtol=1e-10, hermitian=True) @ cross).mT
     elif method == "difference of means":
-        absent = among - present
-        found = einsum(tokens, present / present.sum(0) - absent / absent.sum(0), "t d, t f -> d f")
+        found = einsum(tokens, centred, "t d, t f -> d f")  # that difference, but for its length
     else:
         raise ValueError(f"method {method!r}: 'least squares' or 'difference of means'")
     return found / found.norm(dim=0)

@@ -68,7 +68,7 @@ def sample(model, table: Facts, layers: Sequence[int], features: KnownFeatures |
         >>> from svf_helpers.pocket.facts import facts
         >>> found = sample(load_model("pocket-gpt2", device="cpu"), facts(900, seed=0), [1])
         >>> found.directions[1].shape
-        torch.Size([64, 207])
+        torch.Size([64, 208])
     """
     features = known_features(table) if features is None else features
     layers = sorted(set(layers))

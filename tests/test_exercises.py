@@ -164,10 +164,10 @@ CASES = {
         [0.64, 0.64],
     ),
     "sad-gpt2-count": (
-        [2, 2.0],
-        {0: "sum is positive", 1: "how large is the sum", 3: "as soon as", 4: "of some size", 13: "all positive",
-         16: "counts all terms", 1.5: "whole number", -2: "sign", 7: "add up all sixteen"},
-        [7.09],
+        [3, 3.0],
+        {0: "sum is positive", 1: "how large is the sum", 2: "nine small ones", 4: "of some size", 13: "all positive",
+         16: "counts all terms", 6: "90 %", 1.5: "whole number", -3: "sign", 7: "add up all sixteen"},
+        [9.09],
     ),
     "sad-toy-alone": (
         [ALONE, 0.73, 0.74],
