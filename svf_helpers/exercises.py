@@ -12,6 +12,7 @@ from typing import Any
 
 from . import (  # noqa: F401  importing them registers their checkers
     checkers_capacity,
+    checkers_known_features,
     checkers_robustness,
     checkers_rope,
     checkers_sad_gpt2,

@@ -169,6 +169,12 @@ CASES = {
          16: "counts all terms", 6: "90 %", 1.5: "whole number", -3: "sign", 7: "add up all sixteen"},
         [9.09],
     ),
+    "known-holm": (
+        [4, 4.0],
+        {5: "no correction", 2: "Bonferroni", 0: "smallest", 12: "above .2", 3.5: "whole number", 7: "k-th smallest",
+         -4: "sign"},
+        [sum(p <= 0.05 / (12 - k) for k, p in enumerate((0.001, 0.003, 0.0046, 0.0049, 0.02)))],
+    ),
     "sad-toy-alone": (
         [ALONE, 0.73, 0.74],
         {ALONE**2: "share of variance", ALONE / 0.75**0.5: "varies too", 0.75**0.5: "mean 0", 0.7586: "how many other",
