@@ -29,8 +29,8 @@ COLAB_CELL = """\
 import importlib.util
 import sys
 
-if "google.colab" in sys.modules and importlib.util.find_spec("svf_helpers") is None:
-    %pip install -q "svf-helpers @ git+{repository}@{branch}"
+if "google.colab" in sys.modules and importlib.util.find_spec("{probe}") is None:
+    %pip install -q "svf-helpers{extra} @ git+{repository}@{branch}"
     importlib.invalidate_caches()"""
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -46,14 +46,15 @@ class Run:
     outputs: list = field(default_factory=list)
 
 
-def colab_cell(book: Book) -> str:
-    """The source of each notebook's first code cell."""
-    return COLAB_CELL.format(repository=book.repository, branch=book.branch)
+def colab_cell(book: Book, text: str = "") -> str:
+    """The source of a notebook's first code cell; chapters with language models need more, which Colab has not."""
+    probe, extra = ("transformer_lens", "[models]") if "language_models" in text else ("svf_helpers", "")
+    return COLAB_CELL.format(repository=book.repository, branch=book.branch, probe=probe, extra=extra)
 
 
 def code_sources(text: str, book: Book) -> list[str]:
     """The code of a notebook, cell by cell: the Colab cell, then the chapter's."""
-    return [colab_cell(book), *(cell.source for cell in source_cells(text) if cell.kind == "code")]
+    return [colab_cell(book, text), *(cell.source for cell in source_cells(text) if cell.kind == "code")]
 
 
 def glued_values(runs: list[Run]) -> dict[str, str]:
@@ -83,7 +84,7 @@ def build(name: str, text: str, runs: list[Run], book: Book) -> nbformat.Noteboo
     lines = cells[0].source.splitlines()
     title, rest = "\n".join(lines[:end]), "\n".join(lines[end:])
     made = [nbformat.v4.new_markdown_cell(f"{plain.markdown(title, cells[0].line)}\n\n{_badges(name, book)}")]
-    made.append(_code_cell(SourceCell("code", colab_cell(book), {"tags": ["remove-cell"]}, 0), next(left), ""))
+    made.append(_code_cell(SourceCell("code", colab_cell(book, text), {"tags": ["remove-cell"]}, 0), next(left), ""))
     for cell in [SourceCell("markdown", rest, cells[0].metadata, cells[0].line + end), *cells[1:]]:
         if cell.kind == "code":
             made += _figure_cells(cell, next(left), plain)

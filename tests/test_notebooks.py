@@ -459,7 +459,7 @@ def test_numbers_are_those_of_the_book(tmp_path: Path) -> None:
 # ---- Colab
 
 
-def _run_colab_cell(monkeypatch: pytest.MonkeyPatch, in_colab: bool, installed: bool) -> list[str]:
+def _run_colab_cell(monkeypatch: pytest.MonkeyPatch, in_colab: bool, installed: bool, text: str = "") -> list[str]:
     """Execute the cell twice with a pip that only notes what it is asked for; it installs at the first call."""
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -476,7 +476,7 @@ def _run_colab_cell(monkeypatch: pytest.MonkeyPatch, in_colab: bool, installed: 
         monkeypatch.setitem(sys.modules, "google.colab", types.ModuleType("google.colab"))
     monkeypatch.setattr("importlib.util.find_spec", lambda name: object() if state["installed"] else None)
     for _ in range(2):
-        shell.run_cell(notebooks.colab_cell(load_book(ROOT))).raise_error()
+        shell.run_cell(notebooks.colab_cell(load_book(ROOT), text)).raise_error()
     InteractiveShell.clear_instance()
     return calls
 
@@ -487,6 +487,16 @@ def test_colab_cell_installs_once_and_only_there(monkeypatch: pytest.MonkeyPatch
     url = yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"]
     expected = f'install -q "svf-helpers @ git+{url}@main"'
     assert _run_colab_cell(monkeypatch, in_colab=True, installed=False) == [expected]
+    models = "from svf_helpers.language_models import load_model"
+    with_models = expected.replace("svf-helpers", "svf-helpers[models]", 1)
+    assert _run_colab_cell(monkeypatch, in_colab=True, installed=False, text=models) == [with_models]
+
+
+def test_chapters_that_load_a_language_model_ask_for_what_it_needs() -> None:
+    for path in _committed():
+        cells = [cell for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
+        loads = any("load_model(" in cell.source or "transformer_lens" in cell.source for cell in cells[1:])
+        assert ("[models]" in cells[0].source) == loads, path.name
 
 
 # ---- the notebooks of this book
