@@ -14,6 +14,7 @@ from torch import Tensor
 
 from svf_helpers.explore_capacity import capacity_explorer, capacity_frames
 from svf_helpers.explore_delta import delta_frame, delta_frames, delta_state
+from svf_helpers.explore_head import head_explorer, head_frames
 from svf_helpers.explore_lambda import lambda_explorer, lambda_frame, lambda_frames, lambda_state
 from svf_helpers.explore_offset import offset_explorer, offset_frames
 from svf_helpers.explore_phase import phase_explorer, phase_frames
@@ -28,6 +29,8 @@ __all__ = [
     "delta_frame",
     "delta_frames",
     "delta_state",
+    "head_explorer",
+    "head_frames",
     "lambda_explorer",
     "lambda_frame",
     "lambda_frames",
