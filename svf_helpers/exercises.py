@@ -21,6 +21,7 @@ from . import (  # noqa: F401  importing them registers their checkers
     checkers_theory,
     checkers_toy,
     checkers_whitened,
+    checkers_your_model,
 )
 from .marking import REGISTER, Unreadable
 

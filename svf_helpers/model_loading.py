@@ -106,7 +106,8 @@ def _in_plain_words(error: Exception, name: str, revision: str | None, device: t
         chain = chain.__cause__ or chain.__context__
     lower = told.lower()
     if isinstance(error, torch.OutOfMemoryError) or "allocate memory" in lower:
-        return MemoryError(f"{name} does not fit into the memory of {device}: try a smaller model, or device='cpu'")
+        instead = "" if device.type == "cpu" else ", or device='cpu'"
+        return MemoryError(f"{name} does not fit into the memory of {device}: try a smaller model{instead}")
     if names & {"RevisionNotFoundError"} or "is not a valid git identifier" in lower:
         return ValueError(f"{name} has no revision {revision!r} (Pythia's are 'step0', 'step1', 'step2', 'step4', ...)")
     if names & {"RepositoryNotFoundError", "GatedRepoError", "HFValidationError"} or "not a valid model" in lower:

@@ -159,4 +159,5 @@ def within_memory(compute: Callable[[], object], tokens: Int[Tensor, "batch pos"
         batch, length = tokens.shape
         advice = f"try batches of {batch // 2}" if batch > 1 else "try shorter prompts, or a smaller model"
         where = f"into memory on {tokens.device}"
-        raise MemoryError(f"{batch} prompts of {length} tokens do not fit {where}: {advice}") from error
+        what = f"{batch} prompts of {length} tokens do" if batch > 1 else f"a prompt of {length} tokens does"
+        raise MemoryError(f"{what} not fit {where}: {advice}") from error

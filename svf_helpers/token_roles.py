@@ -118,15 +118,16 @@ def find_roles(tokenizer, text: str, subject: str, recipient: str, *, prepend_bo
         raise ValueError(f"{text!r} ends with a space: it belongs to the answer's token, so leave it out")
     subjects, recipients = (_occurrences(text, name) for name in (subject, recipient))
     if len(subjects) != 2 or len(recipients) != 1:
+        said = [{1: "once", 2: "twice"}.get(len(names), f"{len(names)} times") for names in (subjects, recipients)]
         raise ValueError(
-            f"{text!r} names {subject!r} {len(subjects)} times and {recipient!r} {len(recipients)} times: "
+            f"{text!r} names {subject!r} {said[0]} and {recipient!r} {said[1]}: "
             "the subject must be said twice, the recipient once"
         )
     ids, spans = _pieces(tokenizer, text)
     roles = {}
     unknown = getattr(tokenizer, "unk_token_id", None)
     if missing := [text[slice(*span)].strip() for number, span in zip(ids, spans, strict=True) if number == unknown]:
-        raise ValueError(f"not in this tokenizer's vocabulary: {', '.join(missing)}")
+        raise ValueError(f"not in this tokenizer's vocabulary: {', '.join(dict.fromkeys(missing))}")
     said = (("S1", subject, subjects[0]), ("IO", recipient, recipients[0]), ("S2", subject, subjects[1]))
     for role, name, start in said:
         roles[role] = _one_token(tokenizer, ids, spans, text, role, name, start)

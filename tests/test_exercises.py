@@ -24,6 +24,7 @@ SLOPES = 4 * (SIGMOID(-3) - SIGMOID(-5)), 4 * (SIGMOID(4) - SIGMOID(2))
 LIMIT = sum(slope**2 for slope in SLOPES) / 4
 ANGLE = math.atan(1.5) / 2
 PEAK = 15 * math.cos(8 * 10**-0.8)
+LEAST = math.log(0.3 * 20 / 0.7)  # the least relative attention of a key with attention .3 among 21
 SHARED = math.atan(0.8 * math.tan(0.1)) / 2
 PAIR = [[1.0, 0.8], [0.0, 0.6]]
 ALONE = ((0.52 / 3) * (0.52 / 3 - 0.0676) * 0.75 / ((0.52 / 3) ** 2 - 0.0676**2)) ** 0.5
@@ -174,6 +175,13 @@ CASES = {
         {5: "no correction", 2: "Bonferroni", 0: "smallest", 12: "above .2", 3.5: "whole number", 7: "k-th smallest",
          -4: "sign"},
         [sum(p <= 0.05 / (12 - k) for k, p in enumerate((0.001, 0.003, 0.0046, 0.0049, 0.02)))],
+    ),
+    "your-model-least": (
+        [LEAST, 2.15, 2.148],
+        {math.log(3 / 7): "log odds", math.log(9): "how many", math.log(6.3): "uniform", math.log(6): "between them",
+         60 / 7: "logarithms of that", math.log2(60 / 7): "natural", math.log10(60 / 7): "natural", 0: "how far",
+         -LEAST: "negative", 0.0632: "changed places", 2 * LEAST: "factor", 3: "for which logits"},
+        [LEAST],
     ),
     "sad-toy-alone": (
         [ALONE, 0.73, 0.74],

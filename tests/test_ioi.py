@@ -180,7 +180,7 @@ def test_a_name_inside_a_longer_word_is_no_occurrence(gpt2):
     ("text", "subject", "recipient", "sentence"),
     [
         (PAPER_PROMPT + " ", "Simon", "Andrew", "ends with a space"),
-        (PAPER_PROMPT, "Andrew", "Simon", "'Andrew' 1 times and 'Simon' 2 times: the subject must be said twice"),
+        (PAPER_PROMPT, "Andrew", "Simon", "'Andrew' once and 'Simon' twice: the subject must be said twice"),
         (PAPER_PROMPT, "Simon", "Mary", "'Mary' 0 times"),
         (PAPER_PROMPT, "", "Andrew", "'' 0 times"),
     ],

@@ -35,6 +35,7 @@ FLAGS = [
 RAW_MARKUP = re.compile(
     r"\{[a-z][a-z:_-]*\}`"  # {glue:text}`name`
     r"|^:{3,}|`{3}"  # fences
+    r"|\|[-—–: ]+\|[-—–: ]+\|"  # the rule of a table that is none
     r"|\$[^$]+\$|\$\$|\\\(|\\\[|\\(?:begin|frac|mathbb|operatorname|Omega|Sigma|top)\b",
     re.MULTILINE,
 )
