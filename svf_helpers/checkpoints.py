@@ -165,6 +165,8 @@ def _patiently(ask: Callable, what: str):
     """Ask again after a failure that may pass; say in plain words what did not."""
     from huggingface_hub import errors
 
+    # the hub's client raises its own HTTP library's errors where it got no answer: they and HfHubHTTPError share a base
+    may_pass = (*errors.HfHubHTTPError.__bases__, getattr(errors, "XetDownloadError", OSError), OSError)
     for attempt in range(ATTEMPTS):
         try:
             return ask()
@@ -174,7 +176,7 @@ def _patiently(ask: Callable, what: str):
             raise ValueError(f"{what}: the hub has no such revision") from error
         except errors.OfflineModeIsEnabled as error:
             raise ConnectionError(f"{what}: the hub is needed, and HF_HUB_OFFLINE forbids to ask it") from error
-        except (errors.HfHubHTTPError, OSError) as error:  # every network error of the hub's client is one of these
+        except may_pass as error:
             status = getattr(getattr(error, "response", None), "status_code", None)
             if status is not None and 400 <= status < 500 and status not in (408, 429):
                 raise ConnectionError(f"{what}: the hub refuses ({status}): {error}") from error

@@ -160,7 +160,7 @@ class _Measurement:
         found = []
         for part in self.parts:
             logits, cache = self.model.run_with_cache(
-                self.prompts.tokens[part], prepend_bos=False, names_filter=lambda name: name in names
+                self._tokens(part), prepend_bos=False, names_filter=lambda name: name in names
             )
             places = self.places[part]
             row = torch.arange(len(places))
@@ -179,6 +179,10 @@ class _Measurement:
             )
         return tuple(torch.cat(parts) for parts in zip(*found, strict=True))
 
+    def _tokens(self, part: slice) -> Tensor:
+        """TransformerLens moves text to the model's device, and tokens not."""
+        return self.prompts.tokens[part].to(self.model.cfg.device)
+
     def _difference(self, logits: Tensor, part: slice) -> Float[Tensor, " prompt"]:
         """Logit of the right name less that of the wrong one."""
         right, wrong = (names[part].to(logits.device) for names in (self.prompts.answers, self.prompts.wrong))
@@ -193,6 +197,10 @@ class _Measurement:
     def _direct(self, z: Tensor, means: Tensor, resid: Tensor, written: Tensor, normal: Tensor) -> Tensor:
         drops = torch.zeros(len(self.layers), self.model.cfg.n_heads)
         end = ROLES.index("END")
+        unembed = lambda tokens: self.model.unembed(self.model.ln_final(tokens))  # noqa: E731
+        again = [self._difference(unembed(resid[part]), part) for part in self.parts]
+        if (torch.cat(again) - normal).abs().max() > 1e-3 * (1 + normal.abs().max()):
+            raise ValueError("the last tokens, normalised and unembedded, do not give the logits: no direct effects")
         for layer in self.layers:
             W_O = self.model.blocks[layer].attn.W_O  # (head, d_head, d_model)
             said = einsum(z[:, layer, end], W_O, "prompt head d_head, head d_head d_model -> prompt head d_model")
@@ -203,7 +211,7 @@ class _Measurement:
             for part in self.parts:
                 changed = resid[part, None] + mean - said[part]
                 heads = changed.shape[1]
-                logits = self.model.unembed(self.model.ln_final(changed))
+                logits = unembed(changed)
                 after = torch.stack([self._difference(logits[:, head], part) for head in range(heads)], -1)
                 drops[layer] += (normal[part, None] - after).sum(0).cpu()
         return drops / len(self.prompts)
@@ -222,7 +230,7 @@ class _Measurement:
                         return z
 
                     logits = self.model.run_with_hooks(
-                        self.prompts.tokens[part],
+                        self._tokens(part),
                         prepend_bos=False,
                         fwd_hooks=[(f"blocks.{layer}.attn.hook_z", replace)],
                     )[row, places[:, ROLES.index("END")]]

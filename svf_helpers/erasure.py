@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from jaxtyping import Float
 from torch import Tensor
 
-from .model_heads import read_layer
+from .model_heads import POST_NORM, read_layer
 
 SIDES = ("query", "key")
 
@@ -58,6 +58,8 @@ def without_feature(
     """
     if side not in SIDES:
         raise ValueError(f"side {side!r}: 'query' or 'key'")
+    if model.cfg.architecture in POST_NORM:
+        raise ValueError(f"{model.cfg.architecture} has no normalisation in front of its heads: not covered")
     heads = read_layer(model, layer)
     W = heads.W_Q if side == "query" else heads.W_K
     if not 0 <= head < len(W):

@@ -118,12 +118,13 @@ def head_frames() -> FrameExplorer:
         <FrameExplorer 'Heads of a small transformer', 400 frames>
     """
     layers, heads = _checkpoint(_steps()[-1]).patterns.shape[:2]
-    listed = ", ".join(f"{number} {'→'.join(pair)}" for number, pair in enumerate(PAIRS, 1))
+    steps = {number: f"{step:,}" for number, step in enumerate(_steps())}
+    pairs = {number: "→".join(pair) for number, pair in enumerate(PAIRS, 1)}
     sliders = (
-        Slider("checkpoint", "checkpoint", CHECKPOINTS, CHECKPOINTS[-1], live_step=1),
+        Slider("checkpoint", "checkpoint (training step)", CHECKPOINTS, CHECKPOINTS[-1], words=steps),
         Slider("layer", "layer", tuple(range(layers)), 2),
         Slider("head", "head", tuple(range(heads)), 1),
-        Slider("pair", f"query and key: {listed}", tuple(range(1, len(PAIRS) + 1)), 1),
+        Slider("pair", "query→key", tuple(pairs), 1, words=pairs),
     )
     return FrameExplorer("Heads of a small transformer", sliders, _picture(), head_frame, readout=_READOUT)
 
@@ -188,7 +189,7 @@ def _sentence() -> tuple[tuple[str, ...], dict[str, int]]:
 
 def _note(state: HeadState) -> str:
     if state.relative <= 0:
-        return "The key's score is not above the mean of all keys: there is nothing to count."
+        return "The key's score is not above the mean of the other keys: there is nothing to count."
     if state.attention[state.key] < 0.2:
         return "The sum is positive, but other words get most of the attention."
     terms = "One term reaches" if state.needed == 1 else f"{state.needed} of {len(state.terms)} terms reach"
@@ -212,7 +213,7 @@ def _row(place: int) -> int:
 
 def _picture() -> str:
     words, _ = _sentence()
-    height = max(_ZERO + _UNIT * _DEEPEST + 40, _row(len(words)) + 4)
+    height = max(_ZERO + _UNIT * _DEEPEST + 40, _row(len(words)) + 8)
     lines = "".join(
         f'<line x1="34" x2="424" y1="{_ZERO - _UNIT * v}" y2="{_ZERO - _UNIT * v}" stroke="currentColor" '
         f'stroke-opacity="{1 if v == 0 else 0.2}"/>'
@@ -243,5 +244,6 @@ def _picture() -> str:
         f'<line x1="{_LEFT}" x2="{_LEFT}" y1="{_TOP - 10}" y2="{_row(len(words) - 1) + 3}" stroke="currentColor"/>'
         f'<line x1="{_LEFT + _WIDE}" x2="{_LEFT + _WIDE}" y1="{_TOP - 10}" y2="{_row(len(words) - 1) + 3}" '
         'stroke="currentColor" stroke-opacity="0.3" stroke-dasharray="4 3"/>'
-        f'{marks}{rows}</svg>'
+        f'<text x="{_LEFT}" y="{_row(len(words))}" text-anchor="middle">0</text>'
+        f'<text x="{_LEFT + _WIDE}" y="{_row(len(words))}" text-anchor="middle">1</text>{marks}{rows}</svg>'
     )

@@ -60,6 +60,9 @@ def frames_of_weights(layer: LayerHeads) -> Frames:
         >>> frames_of_weights(LayerHeads(W, W, None, 1.0)).query.abs()
         tensor([[[5.]]])
     """
+    if layer.W_Q.shape[-2] < layer.d_head:
+        d_model = layer.W_Q.shape[-2]
+        raise ArithmeticError(f"d_head = {layer.d_head} is more than d_model = {d_model}: no rank d_head in this basis")
     frames = Frames(*(torch.linalg.qr(W, mode="r").R for W in (layer.W_Q, layer.W_K)))
     for name, F in zip(("query", "key"), frames, strict=True):
         pivots = F.diagonal(dim1=-2, dim2=-1).abs()

@@ -73,7 +73,7 @@ class HeadMoments:
 
         Example:
             >>> from types import SimpleNamespace
-            >>> model = SimpleNamespace(cfg=SimpleNamespace(n_layers=3, n_heads=4))
+            >>> model = SimpleNamespace(cfg=SimpleNamespace(n_layers=3, n_heads=4, d_head=2))
             >>> HeadMoments(torch.zeros(3, 4, 2, 2), torch.zeros(3, 4, 2, 2), tokens=100).check(model)
         """
         expected = (model.cfg.n_layers, model.cfg.n_heads)
@@ -81,6 +81,11 @@ class HeadMoments:
             raise ValueError(
                 f"moments are of {tuple(self.query.shape[:2])} layers and heads, the model has {expected}: gather them "
                 "from this model with head_moments(model, token_batches)"
+            )
+        if self.query.shape[-1] != model.cfg.d_head:
+            raise ValueError(
+                f"moments are of heads of dimension {self.query.shape[-1]}, the model's have {model.cfg.d_head}: "
+                "gather them from this model with head_moments(model, token_batches)"
             )
 
 

@@ -91,14 +91,13 @@ def head_terms_batch(
     bases = basis if isinstance(basis, HeadBases) else head_bases(model, basis, heads, moments)
     tokens = check_tokens(model, tokens)
     queries, keys = queries.to(tokens.device), keys.to(tokens.device)
-    place = {pair: index for index, pair in enumerate(bases.heads)}
     d_head = next(iter(bases.layers.values())).heads.d_head
     shape = (*queries.shape, len(bases.heads), d_head)
     x, S, y = (torch.empty(shape, dtype=torch.float64, device=tokens.device) for _ in range(3))
     relative = torch.empty(shape[:-1], dtype=torch.float64, device=tokens.device)
 
     def visit(layer: int, record: LayerRecord) -> None:
-        where = [place[layer, head] for head in bases.layers[layer].numbers]
+        where = [index for index, (of, _) in enumerate(bases.heads) if of == layer]  # in the order of its numbers
         parts = terms_of_record(record, bases, layer, queries, keys)
         for whole, part in zip((x, S, y, relative), parts, strict=True):
             whole[:, :, where] = part
@@ -140,7 +139,7 @@ def head_terms(
         ...
         ValueError: tokens have shape (2, 3): one prompt is [1, pos]; for many there is head_terms_batch
     """
-    if tokens.ndim != 2 or tokens.shape[0] != 1:
+    if isinstance(tokens, torch.Tensor) and (tokens.ndim != 2 or tokens.shape[0] != 1):
         shape = tuple(tokens.shape)
         raise ValueError(f"tokens have shape {shape}: one prompt is [1, pos]; for many there is head_terms_batch")
     for name, value in (("query", query), ("key", key)):

@@ -137,7 +137,10 @@ def ioi_prompts(
         raise ValueError(f"orders {list(orders)}: some of {', '.join(ORDERS)}")
     usable = one_token_names(tokenizer, names)
     if len(usable) < 2:
-        raise ValueError(f"{len(usable)} of {len(names)} names are one token in this tokenizer: two are needed")
+        raise ValueError(
+            f"{len(usable)} of {len(names)} names are one token in this tokenizer: two are needed; give names= that it "
+            "keeps whole, or make prompts of sentences of your own (svf_helpers.ioi.Prompts)"
+        )
     rng = Random(f"indirect object {seed}")
 
     def one_of(options: Sequence):

@@ -21,7 +21,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from .head_bases import HeadBases
-from .model_heads import check_layer
+from .model_heads import POST_NORM, check_layer
 from .pocket.facts import ROLES, Facts
 from .pocket.words import NAMES
 
@@ -99,7 +99,7 @@ def head_inputs(model, tokens: Int[Tensor, "batch pos"], layer: int) -> Float[Te
         seen["normalised"] = tensor.detach().double()
 
     place = f"blocks.{layer}.ln1.hook_normalized"
-    if place not in model.hook_dict:
+    if place not in model.hook_dict or model.cfg.architecture in POST_NORM:
         raise ValueError(f"layer {layer} has no normalisation in front of its heads whose output could be recorded")
     with torch.no_grad(), model.hooks(fwd_hooks=[(place, keep)]):
         model(tokens.to(model.cfg.device), return_type=None, stop_at_layer=layer + 1)

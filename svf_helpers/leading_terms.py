@@ -122,6 +122,7 @@ def leading_agreement(
     *,
     draws: int = 200,
     seed: int = 0,
+    raw_queries: bool = True,
 ) -> Leading:
     """Choose each head's leading vector and its feature on some sentences, and judge them on others.
 
@@ -134,6 +135,8 @@ def leading_agreement(
         judge: sentences on which its cosine is judged; other ones.
         draws: rotated bases, and random directions, for each head.
         seed: of their generator.
+        raw_queries: whether queries of whitened bases were whitened with their raw second moment, as by default, or
+            with their covariance (``moments.centred()``): patterns are taken with the same.
 
     Raises:
         ValueError: for no heads, samples without a head's layer, or as ``head_terms_batch``.
@@ -150,11 +153,12 @@ def leading_agreement(
     if missing:
         raise ValueError(f"the samples lack layers {sorted(missing)}: give them all the circuit's layers")
     generator = torch.Generator().manual_seed(seed)
-    rows = [_leading(model, head, bases, prompts, choose, judge, draws, generator) for head in circuit]
+    raw = raw_queries and bases.basis == "whitened"
+    rows = [_leading(model, head, bases, prompts, choose, judge, draws, generator, raw) for head in circuit]
     return Leading(*(torch.stack(parts) for parts in zip(*rows, strict=True)))
 
 
-def _leading(model, head, bases, prompts, choose, judge, draws, generator) -> tuple[Tensor, ...]:
+def _leading(model, head, bases, prompts, choose, judge, draws, generator, raw) -> tuple[Tensor, ...]:
     query, key = prompts.at(head.destination), prompts.at(head.source)
     found = head_terms_batch(model, prompts.tokens, query, key, basis=bases)
     place = found.heads.index((head.layer, head.head))
@@ -169,11 +173,11 @@ def _leading(model, head, bases, prompts, choose, judge, draws, generator) -> tu
     sides = []
     for side, reading, turn in zip(("query", "key"), directions, turns, strict=True):
         turned = turn[torch.arange(draws), :, rotated_lead].T  # [r, draws]
-        raw = side == "query" and bases.basis == "whitened"
+        centred = side == "key" or not raw
         of_way = []
         for way in WAYS:
             on = [
-                (reading if way == "reading" else patterns(part.tokens[head.layer], reading, centred=not raw),
+                (reading if way == "reading" else patterns(part.tokens[head.layer], reading, centred=centred),
                  part.directions[head.layer])
                 for part in (choose, judge)
             ]

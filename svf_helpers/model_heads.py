@@ -1,7 +1,8 @@
 """What a transformer's attention layer computes its scores from: weights, rotation, scale.
 
 One place knows how TransformerLens's bridge and the models behind it keep these things, and refuses by name what the
-decomposition does not cover. All that is read here is confirmed later, when terms are compared with recorded scores.
+decomposition does not cover. Rotation, scale and shared keys are confirmed later, when terms are compared with recorded
+scores. Gain and centring are not, since terms sum in any frame: tests hold them against what stands before each head.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from .rope import Rotary
 
 # Kinds of rotary frequencies that stay the same for every context length and only turn, never stretch.
 FIXED_ROPE = ("default", "linear", "llama3")
+# Models whose first normalisation of a block stands behind its attention: their heads read the residual stream itself.
+POST_NORM = ("OpenAIGPTLMHeadModel",)
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,9 @@ def read_layer(model, layer: int) -> LayerHeads:
         ValueError: layer = 5: the model's layers are 0 to 1
     """
     check_layer(model, layer)
-    attn = model.blocks[layer].attn
+    attn = getattr(model.blocks[layer], "attn", None) if hasattr(model, "blocks") else None
+    if attn is None:
+        raise ValueError(f"layer {layer} of {model.cfg.architecture} is no causal attention: no heads to take apart")
     _refuse_what_is_not_covered(model, layer)
     with torch.no_grad():
         W_Q, W_K = (W.detach().double() for W in (attn.W_Q, attn.W_K))
@@ -105,7 +110,7 @@ def _refuse_what_is_not_covered(model, layer: int) -> None:
     soft_cap = getattr(inner, "attn_logit_softcapping", None) or getattr(cfg, "attn_scores_soft_cap", None) or -1
     if soft_cap > 0:
         refuse(f"caps its attention logits softly (at {soft_cap})")
-    norms = {"q_norm", "k_norm", "q_layernorm", "k_layernorm", "qk_norm"}
+    norms = {"q_norm", "k_norm", "q_layernorm", "k_layernorm", "query_layernorm", "key_layernorm", "qk_norm"}
     if getattr(cfg, "use_qk_norm", False) or any(getattr(inner, name, None) is not None for name in norms):
         refuse("normalises queries and keys (QK-norm)")
     positions = getattr(cfg, "positional_embedding_type", None)
@@ -120,7 +125,7 @@ def _normalisation(model, layer: int) -> tuple[Tensor | None, bool]:
     """Gain of the normalisation in front of the head (None where there is none), and whether it centres tokens."""
     norm = getattr(model.blocks[layer], "ln1", None)
     inner = getattr(norm, "original_component", None)
-    if inner is None:
+    if inner is None or getattr(model.cfg, "architecture", None) in POST_NORM:
         return None, False
     weight = getattr(inner, "weight", None)
     if weight is not None:
@@ -145,7 +150,7 @@ def _rotary(model, layer: int, d_head: int) -> Rotary | None:
     cfg, inner = model.cfg, model.blocks[layer].attn.original_component
     if type(inner).__name__ in ("GPTJAttention", "CodeGenAttention"):
         return Rotary.of(d_head, inner.rotary_dim or d_head, 10000.0, "neighbours")
-    if getattr(cfg, "positional_embedding_type", None) != "rotary":
+    if getattr(cfg, "positional_embedding_type", None) != "rotary" or not _turns(inner):
         return None
     neighbours = getattr(cfg, "rotary_adjacent_pairs", False) or getattr(cfg, "rotary_interleaved_cos_sin", False)
     embedding = _rotary_module(model, inner)
@@ -158,6 +163,13 @@ def _rotary(model, layer: int, d_head: int) -> Rotary | None:
         )
     frequencies = embedding.inv_freq.double().tolist()
     return Rotary(d_head, 2 * len(frequencies), tuple(frequencies), "neighbours" if neighbours else "halves")
+
+
+def _turns(inner: torch.nn.Module) -> bool:
+    """Whether this layer of a rotary model is one that rotates: some leave every few layers without positions."""
+    if type(inner).__name__ == "Cohere2Attention":
+        return inner.sliding_window is not None
+    return bool(getattr(inner, "use_rope", True))
 
 
 def _rotary_module(model, inner: torch.nn.Module) -> torch.nn.Module:

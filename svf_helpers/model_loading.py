@@ -102,7 +102,7 @@ def _in_plain_words(error: Exception, name: str, revision: str | None, device: t
     names = set()
     while chain is not None:
         told += f" {chain}"
-        names.add(type(chain).__name__)
+        names |= {kind.__name__ for kind in type(chain).__mro__}
         chain = chain.__cause__ or chain.__context__
     lower = told.lower()
     if isinstance(error, torch.OutOfMemoryError) or "allocate memory" in lower:
@@ -115,9 +115,11 @@ def _in_plain_words(error: Exception, name: str, revision: str | None, device: t
             f"{name!r} is no model on the Hugging Face hub, or one that asks you to sign in: its exact name is at "
             "https://huggingface.co/models"
         )
+    if "no file named" in lower:
+        return FileNotFoundError(f"{name} holds no weights: a model's folder is what save_pretrained writes")
     if "unrecognized model" in lower or "unsupported architecture" in lower or "not supported" in lower:
         return ValueError(f"{name}: TransformerLens does not load this kind of model ({str(error).splitlines()[0]})")
-    if "couldn't connect" in lower or "offline" in lower or names & {"ConnectionError", "LocalEntryNotFoundError"}:
+    if "couldn't connect" in lower or names & {"ConnectionError", "TransportError", "LocalEntryNotFoundError"}:
         return ConnectionError(
             f"{name!r} is not on this machine and the Hugging Face hub cannot be reached: check the name and your "
             "network (and that HF_HUB_OFFLINE is not set), or use 'pocket-gpt2' or 'pocket-pythia', which need none"

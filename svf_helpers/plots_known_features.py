@@ -136,7 +136,7 @@ def lost_maps(
                 raise ValueError(f"{title}: shape {[len(rows), len(kinds)]} is needed, got {list(shares.shape)}")
             if shares.max() > 1 + 1e-6:
                 raise ValueError(f"{title}: no more than all (1) can be lost, got {shares.max():.3g}")
-            image = axis.imshow(shares, cmap=SEQUENTIAL, vmin=0, vmax=1, aspect="auto")
+            image = axis.imshow(100 * shares, cmap=SEQUENTIAL, vmin=0, vmax=100, aspect="auto")
             for (row, column), share in np.ndenumerate(shares):
                 if share >= say:
                     axis.text(column, row, f"{100 * share:.0f}", ha="center", va="center", fontsize=7.5,
@@ -146,5 +146,5 @@ def lost_maps(
             axis.set_xticks(np.arange(len(kinds)), list(kinds), rotation=90)
             axis.set_title(title)
         axes[0, 0].set_yticks(np.arange(len(rows)), list(rows))
-        colour_bar(figure, image, "share of attention lost", shrink=0.8)
+        colour_bar(figure, image, "attention lost (%)", shrink=0.8)
     return figure

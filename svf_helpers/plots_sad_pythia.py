@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -19,17 +19,23 @@ GREY = "#6b6b6b"
 
 
 def smoothing_window(steps: Float[Array, " K"]) -> int:
-    """Over how many checkpoints curves are averaged: the paper's 8 where there are a hundred or more, else 1 (none).
+    """Over how many checkpoints curves are averaged: the paper's 8 where a hundred or more are evenly spaced, else 1.
 
     Example:
         >>> smoothing_window(np.arange(0, 144_000, 1000)), smoothing_window([0, 16, 20])
         (8, 1)
     """
-    return PAPERS_WINDOW if len(as_array(steps, "steps", 1)) >= MANY else 1
+    at = as_array(steps, "steps", 1)
+    return PAPERS_WINDOW if len(at) - _even_from(at) >= MANY else 1
 
 
-def running_mean(values: Float[Array, "K ..."], window: int) -> Float[np.ndarray, "K ..."]:
+def running_mean(values: Float[Array, "K ..."], window: int, start: int = 0) -> Float[np.ndarray, "K ..."]:
     """Mean over ``window`` checkpoints around each one; at the ends over those that are there. NaN is left out.
+
+    Args:
+        values: checkpoints first.
+        window: how many are averaged.
+        start: the first one that is; those before it stay as they are.
 
     Raises:
         ValueError: for a window below 1.
@@ -37,17 +43,19 @@ def running_mean(values: Float[Array, "K ..."], window: int) -> Float[np.ndarray
     Example:
         >>> running_mean(np.array([0.0, 2.0, 4.0, 6.0]), 2).tolist()
         [0.0, 1.0, 3.0, 5.0]
+        >>> running_mean(np.array([9.0, 2.0, 4.0, 6.0]), 2, start=1).tolist()
+        [9.0, 2.0, 3.0, 5.0]
     """
     if window < 1:
         raise ValueError(f"window = {window}: at least one checkpoint")
-    values = np.asarray(values, dtype=float)
+    means = np.array(values, dtype=float)
+    values = means[start:].copy()
     there = np.isfinite(values)
-    means = np.full(values.shape, np.nan)
     for k in range(len(values)):
         part = slice(max(0, k - window // 2), k + (window + 1) // 2)
         count = there[part].sum(0)
         total = np.where(there[part], values[part], 0).sum(0)
-        means[k] = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+        means[start + k] = np.where(count > 0, total / np.maximum(count, 1), np.nan)
     return means
 
 
@@ -75,19 +83,20 @@ def curves_along(
     curves: Mapping[str, Float[Array, "K ..."]],
     *,
     colours: Sequence[str] = OKABE_ITO,
-    band: bool = True,
+    band: bool | Collection[str] = True,
 ) -> None:
     """Draw means over all but the first dimension against training step, smoothed as :func:`smoothing_window` says.
 
     A band, where there are two dimensions or more, is one standard deviation over the second (heads), each averaged
-    over the rest (prompts). NaN is left out of all means. Where curves are smoothed, dots show the raw means.
+    over the rest (prompts). NaN is left out of all means. Where curves are smoothed, dots show the raw means, and only
+    checkpoints that are evenly spaced are averaged: not the first ones of a training run that stand close together.
 
     Args:
         axis: where to draw.
         steps: training steps of the checkpoints.
         curves: name -> values, checkpoints first, then heads, then prompts.
         colours: one for each curve.
-        band: whether to draw it.
+        band: whether to draw it, or for which curves.
 
     Raises:
         ValueError: for a curve with another number of checkpoints.
@@ -99,7 +108,8 @@ def curves_along(
         [1.0, 1.0, 1.0]
     """
     at = as_array(steps, "steps", 1)
-    window = smoothing_window(at)
+    window, start = smoothing_window(at), _even_from(at)
+    banded = (curves if band else ()) if isinstance(band, bool) else band
     for number, (name, values) in enumerate(curves.items()):
         values = np.asarray(values, dtype=float)
         if len(values) != len(at):
@@ -107,12 +117,12 @@ def curves_along(
         mean = _mean(values.reshape(len(at), -1))
         style = {"color": colours[number % len(colours)], "markersize": 3.5}
         style["marker"] = MARKERS[number % len(MARKERS)] if window == 1 else None
-        axis.plot(at, running_mean(mean, window), label=name, **style)
+        axis.plot(at, running_mean(mean, window, start), label=name, **style)
         if window > 1:
             axis.plot(at, mean, ".", color=style["color"], markersize=1.5, alpha=0.5)
-        if band and values.ndim > 1:
+        if name in banded and values.ndim > 1:
             heads = _mean(values.reshape(*values.shape[:2], -1))
-            middle, spread = running_mean(_mean(heads), window), running_mean(_spread(heads), window)
+            middle, spread = (running_mean(part, window, start) for part in (_mean(heads), _spread(heads)))
             low, high = middle - spread, middle + spread
             axis.fill_between(at, low, high, color=style["color"], alpha=0.15, linewidth=0)
     step_axis(axis, at)
@@ -192,6 +202,7 @@ def head_panels(
                 if column == 0:
                     axis.set_ylabel(name, fontsize=8)
         figure.supxlabel("rank of the singular value", fontsize=9)
+        figure.supylabel("term (logits)", fontsize=9)
     return figure
 
 
@@ -202,15 +213,23 @@ def _bars(axis: Axes, terms: np.ndarray, m: int) -> None:
     axis.axhline(0, color="#4d4d4d", linewidth=0.6)
     low, high = min(0.0, float(terms.min())), max(0.0, float(terms.max()))
     room = (high - low) or 1.0
-    axis.set_ylim(low - 0.3 * room, high + 0.5 * room)
+    axis.set_ylim(low - (0.3 if terms[top] > 0 else 0.5) * room, high + 0.5 * room)  # for the rank, and for the sum
     axis.annotate(f"{top + 1}", (top + 1, terms[top]), (0, 2 if terms[top] > 0 else -9), textcoords="offset points",
                   ha="center", fontsize=7, color=OKABE_ITO[1])  # fmt: skip
-    left = top > m // 2 and terms[top] > 0  # the corner that the rank does not stand in
+    left = top >= m // 2 and terms[top] > 0  # the corner that the rank does not stand in
     at, side = (0.03, "left") if left else (0.98, "right")
-    axis.text(at, 0.97, f"sum {terms.sum():.2g}", transform=axis.transAxes, ha=side, va="top", fontsize=7)
+    total = f"{terms.sum():.1f}".replace("-0.0", "0.0").replace("-", "−")
+    axis.text(at, 0.97, f"sum {total}", transform=axis.transAxes, ha=side, va="top", fontsize=7)
     axis.set_xticks([1, m // 2, m])
     axis.tick_params(labelsize=7)
     axis.locator_params(axis="y", nbins=3)
+
+
+def _even_from(steps: np.ndarray) -> int:
+    """The first checkpoint from which on all are evenly spaced."""
+    gaps = np.diff(steps)
+    uneven = np.flatnonzero(gaps != gaps[-1]) if len(gaps) else []
+    return int(uneven[-1]) + 1 if len(uneven) else 0
 
 
 def _mean(values: np.ndarray) -> np.ndarray:

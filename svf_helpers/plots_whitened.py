@@ -13,39 +13,40 @@ from svf_helpers.style import MARKERS, OKABE_ITO, Array, as_array, as_labels, ho
 
 
 def against_plain(
-    models: Mapping[str, tuple[Float[Array, " heads"], Float[Array, " heads"]]],
-    panels: Mapping[str, Mapping[str, tuple[Float[Array, " heads"], Float[Array, " heads"]]]] | None = None,
+    panels: Mapping[str, Mapping[str, tuple[Float[Array, " heads"], Float[Array, " heads"]]]],
     *,
     labels: tuple[str, str] = ("plain basis", "whitened basis"),
 ) -> Figure:
     """One value for each head in two bases, against each other, with the line on which they are equal.
 
     Args:
-        models: name -> (values in the one basis, values in the other).
-        panels: title -> the same, for several panels in place of one; ``models`` is then left aside.
+        panels: title -> name of a model -> (values in the one basis, values in the other).
         labels: of the two axes.
 
     Raises:
         ValueError: for two lists of different lengths.
 
     Example:
-        >>> len(against_plain({"toy": ([0.1, 0.2], [0.1, 0.3])}).axes)
+        >>> len(against_plain({"sparsity S": {"toy": ([0.1, 0.2], [0.1, 0.3])}}).axes)
         1
     """
-    panels = {"": models} if panels is None else panels
     with house_style():
         figure, axes = new_figure(1, len(panels), 3.3)
         for axis, (title, of_panel) in zip(axes[0], panels.items(), strict=True):
-            highest = 0.0
+            low, high = 0.0, 0.0
             for number, (name, (first, second)) in enumerate(of_panel.items()):
                 x, y = (as_array(values, name, 1) for values in (first, second))
                 if len(x) != len(y):
                     raise ValueError(f"{name}: {len(x)} heads in the one basis, {len(y)} in the other")
-                highest = max(highest, float(x.max()), float(y.max()))
+                low, high = min(low, float(x.min()), float(y.min())), max(high, float(x.max()), float(y.max()))
                 axis.plot(x, y, MARKERS[number], color=OKABE_ITO[number], label=name, markersize=5.5, alpha=0.85)
-            top = 1.08 * highest
-            axis.plot([0, top], [0, top], "-", color=GREY, linewidth=0.9, zorder=0)
-            axis.set(title=title, xlabel=labels[0], ylabel=labels[1], xlim=(0, top), ylim=(0, top), aspect="equal")
+            margin = 0.08 * (high - low)
+            ends = (low - margin if low < 0 else 0.0, high + margin)
+            axis.plot(ends, ends, "-", color=GREY, linewidth=0.9, zorder=0)
+            if low < 0:  # where the sign says something, zero is drawn
+                axis.axhline(0, color=GREY, linewidth=0.6, linestyle=":", zorder=0)
+                axis.axvline(0, color=GREY, linewidth=0.6, linestyle=":", zorder=0)
+            axis.set(title=title, xlabel=labels[0], ylabel=labels[1], xlim=ends, ylim=ends, aspect="equal")
         figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
     return figure
 

@@ -100,7 +100,7 @@ def scores_and_visible(
     """
     if is_attention(recorded):
         recorded = recorded.log()
-    visible = recorded > torch.finfo(recorded.dtype).min / 2
+    visible = recorded > torch.finfo(recorded.dtype).min / 32  # CodeGen masks, then divides by the root of d_head
     return torch.where(visible, recorded, 0.0), visible
 
 

@@ -16,7 +16,7 @@ import html
 import itertools
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
@@ -28,12 +28,16 @@ class Slider:
     """One slider: ``name`` is the argument of ``render``, ``values`` the stops on the page, ``start`` one of them.
 
     ``live_step`` is the step between the first and the last value where a kernel is there to compute (by default
-    the stops' own smallest distance). Raises ``ValueError`` unless there are at least two rising values.
+    the stops' own smallest distance). ``words`` says what to show in place of each number, where numbers only count
+    things; a live slider then has all values that have words. Raises ``ValueError`` unless there are at least two
+    rising values, each with its word where there are any.
 
     Example:
         >>> angle = Slider("angle", "angle between f₁ and f₂", (30, 60, 90), 60, "°")
         >>> angle.text(angle.start), angle.step
         ('60°', 30)
+        >>> Slider("pair", "query and key", (1, 2), 1, words={1: "END→S2", 2: "END→IO"}).text(2)
+        'END→IO'
     """
 
     name: str
@@ -42,6 +46,7 @@ class Slider:
     start: float
     unit: str = ""
     live_step: float | None = None
+    words: Mapping[float, str] | None = None
 
     def __post_init__(self) -> None:
         values = list(self.values)
@@ -49,6 +54,8 @@ class Slider:
             raise ValueError(f"slider {self.name!r}: at least two rising values are needed, got {values}")
         if self.start not in values:
             raise ValueError(f"slider {self.name!r}: start must be one of its values, got {self.start}")
+        if self.words is not None and not set(values) <= set(self.words):
+            raise ValueError(f"slider {self.name!r}: no words for {sorted(set(values) - set(self.words))}")
 
     @property
     def step(self) -> float:
@@ -56,8 +63,8 @@ class Slider:
         return self.live_step or min(b - a for a, b in itertools.pairwise(self.values))
 
     def text(self, value: float) -> str:
-        """A value with its unit, as the reader sees it."""
-        return f"{value:g}{self.unit}"
+        """A value with its unit, or the words for it, as the reader sees it."""
+        return f"{value:g}{self.unit}" if self.words is None else self.words[value]
 
 
 class FrameExplorer:
@@ -149,15 +156,18 @@ class FrameExplorer:
     def live(self):
         """The explorer as an ipywidgets box that computes every frame when a slider moves; for a running kernel.
 
-        Its children are one ``FloatSlider`` for each slider and an ``HTML`` widget with the frame.
+        Its children are one slider for each slider (a ``SelectionSlider`` where it has words, else a ``FloatSlider``)
+        and an ``HTML`` widget with the frame.
         """
         import ipywidgets as widgets  # only here: pages and tests of frames need no widgets
 
-        wide = widgets.Layout(width="95%", max_width="640px")
+        look = {"layout": widgets.Layout(width="95%", max_width="640px"), "style": {"description_width": "12em"}}
         controls = {
-            s.name: widgets.FloatSlider(
-                value=s.start, min=s.values[0], max=s.values[-1], description=s.label, step=s.step, layout=wide,
-                readout_format=_readout_format(s.step), style={"description_width": "12em"},
+            s.name: widgets.SelectionSlider(
+                value=s.start, options=[(word, value) for value, word in s.words.items()], description=s.label, **look
+            ) if s.words else widgets.FloatSlider(
+                value=s.start, min=s.values[0], max=s.values[-1], description=s.label, step=s.step,
+                readout_format=_readout_format(s.step), **look,
             )
             for s in self.sliders
         }
@@ -229,7 +239,7 @@ _STYLE = """<style>
 .svf-explorer label { display: flex; flex-wrap: wrap; align-items: center; gap: 0 .8em; margin: 0; }
 .svf-explorer label > span { flex: 0 0 17em; }
 .svf-explorer input { flex: 1 1 12em; min-width: 8em; accent-color: #0072B2; }
-.svf-explorer output { flex: 0 0 4em; text-align: right; font-variant-numeric: tabular-nums; }
+.svf-explorer output { flex: 0 0 5em; text-align: right; font-variant-numeric: tabular-nums; }
 .svf-explorer svg { display: block; width: 100%; min-width: 440px; height: auto; background: none; }
 .svf-explorer svg text { fill: currentColor; font: 13px system-ui, sans-serif; }
 .svf-explorer p { margin: .3em 0; }

@@ -27,7 +27,10 @@ def token_pairs(
                 [1],
                 [2]]), (3,))
     """
-    batch, length = tokens.shape if tokens.ndim == 2 else (0, 0)
+    if not isinstance(tokens, Tensor) or tokens.ndim != 2:
+        what = f"of shape {tuple(tokens.shape)}" if isinstance(tokens, Tensor) else f"a {type(tokens).__name__}"
+        raise ValueError(f"tokens are {what}: prompts are a tensor [batch, pos], as model.to_tokens(text) returns it")
+    batch, length = tokens.shape
     queries, keys = (torch.as_tensor(value, device=tokens.device) for value in (query, key))
     for name, value in (("query", queries), ("key", keys)):
         if value.is_floating_point() or value.dtype == torch.bool or value.ndim > 2:

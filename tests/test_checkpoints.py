@@ -143,3 +143,17 @@ def test_local_checkpoints_stay_where_they_are(tmp_path):
     with checkpoint(str(tmp_path), "step4", tmp_path / "unused", discard=True) as (name, revision):
         assert (name, revision) == (str(tmp_path / "step4"), None)
     assert (tmp_path / "step4").is_dir()
+
+
+def test_errors_of_the_hubs_own_http_library_are_tried_again(hub, tmp_path):
+    """Where no answer comes at all, the client raises what its HTTP library raises, which is no OSError."""
+    from huggingface_hub import errors
+
+    dropped = errors.HfHubHTTPError.__bases__[0]("peer closed connection")
+    hub.faults = [dropped]
+    with checkpoint("someone/pythia", "step0", tmp_path) as (name, _):
+        assert (Path(name) / "model.safetensors").stat().st_size == 3000
+    assert hub.waits == [2.0]
+    hub.faults = [dropped] * 6
+    with pytest.raises(ConnectionError, match="gave up after 6"), checkpoint("someone/pythia", "step1", tmp_path):
+        pass

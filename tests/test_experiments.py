@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -593,6 +594,17 @@ def test_options_reach_the_run_and_are_stored_with_it(places, capsys):
     assert cli.main(["run", "choosy", "--revisions", "all"]) == 2
     said = capsys.readouterr().err
     assert "choosy does not take --revisions; options that it takes: --model, --discard-weights" in said
+
+
+def test_every_command_that_is_stored_with_a_result_is_one_that_the_command_line_takes(monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr(runner, "run", lambda name, *rest: asked.append((name, rest[-1])) or Path(__file__))
+    for name, entry in registry.discover().items():
+        words = shlex.split(registry.command(name, "quick", out=tmp_path, options=entry.options))[3:]
+        assert cli.main(words) == 0
+        (ran, settings), asked = asked[-1], []
+        assert ran == name
+        assert registry.with_options(entry, settings) == dict(entry.options)
 
 
 def test_all_leaves_out_what_needs_the_hub(places, capsys):

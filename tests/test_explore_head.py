@@ -91,11 +91,16 @@ def test_it_is_small_and_works_with_and_without_a_kernel(explorer):
     assert "400 frames" in repr(explorer)
     assert CHECKPOINTS[-1] == len(revisions("pocket-pythia")) - 1
     live = head_explorer()
-    sliders = [child for child in live.children if hasattr(child, "step")]
+    *sliders, picture = live.children
     assert [slider.value for slider in sliders] == [23, 2, 1, 1]
-    assert [slider.step for slider in sliders] == [1, 1, 1, 1]
+    assert [label for label, _ in sliders[0].options] == [f"{step:,}" for step in explore_head._steps()]
+    assert [label for label, _ in sliders[3].options] == ["→".join(pair) for pair in PAIRS]
+    assert "3,600" in page
+    assert "END→IO" in page
+    before = picture.value
     sliders[0].value = 5  # a checkpoint that the page does not have
-    assert 'data-part="mark-query"' in page
+    assert explore_head._steps()[5] not in [explore_head._steps()[k] for k in CHECKPOINTS]
+    assert picture.value != before
 
 
 @pytest.mark.parametrize(

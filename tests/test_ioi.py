@@ -1,5 +1,6 @@
 """Prompts of the indirect-object task and the roles of their tokens, with the real tokenizers of GPT-2 and Pythia."""
 
+import random
 from collections import Counter
 
 import pytest
@@ -109,9 +110,10 @@ def test_each_template_is_well_formed():
 def test_a_seed_gives_the_same_prompts_and_nobody_elses_draws_matter(tokenizer):
     first = [prompt.text for prompt in ioi_prompts(tokenizer, 20, seed=5)]
     torch.rand(3)
-    state = torch.get_rng_state()
+    state, other = torch.get_rng_state(), random.getstate()
     assert [prompt.text for prompt in ioi_prompts(tokenizer, 20, seed=5)] == first
     assert torch.equal(state, torch.get_rng_state())
+    assert random.getstate() == other
     assert [prompt.text for prompt in ioi_prompts(tokenizer, 20, seed=6)] != first
     assert [prompt.text for prompt in ioi_prompts(tokenizer, 5, seed=5)] == first[:5]
 

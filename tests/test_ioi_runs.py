@@ -1,13 +1,15 @@
 """Runs of language models on the indirect-object task: resumed, made from a local folder, added, and read again."""
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from svf_helpers import checkpoints
 from svf_helpers.circuit_terms import circuit_terms
 from svf_helpers.experiments import cli, ioi_runs, load, load_first, runner, store
-from svf_helpers.ioi import CircuitHead
+from svf_helpers.ioi import GPT2_HEADS, PYTHIA_HEADS, CircuitHead
 from svf_helpers.language_models import load_model
 from svf_helpers.pocket import pocket_folder, pocket_prompts, revisions
 
@@ -102,3 +104,44 @@ def test_a_result_that_lacks_arrays_is_not_added(made, tmp_path, capsys):
     poor = store.save(tmp_path / "poor", "pythia-ioi", "quick", arrays, dict(result.info))
     assert cli.main(["add", str(poor), "--out", str(tmp_path / "home")]) == 1
     assert "3 checkpoints" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("discard", [True, False])
+def test_weights_are_discarded_one_checkpoint_after_the_other_where_asked(discard, tmp_path, monkeypatch):
+    def fetch(model, revision, folder):
+        shutil.copytree(pocket_folder("pocket-pythia", revision), folder, ignore=shutil.ignore_patterns("steps"))
+
+    whole, there = ioi_runs._decomposed, []
+
+    def decomposed(source, *rest):
+        there.append(len(list(Path(source).parent.iterdir())))
+        return whole(source, *rest)
+
+    monkeypatch.setattr(checkpoints, "_branches", lambda model: list(STEPS))
+    monkeypatch.setattr(checkpoints, "_fetch", fetch)
+    monkeypatch.setattr(ioi_runs, "_decomposed", decomposed)
+    ioi_runs.pythia_ioi("quick", "cpu", False, tmp_path, model="some/pythia", revisions="all", discard_weights=discard)
+    assert there == ([1, 1, 1] if discard else [1, 2, 3])
+
+
+def test_the_papers_models_get_the_papers_heads():
+    assert ioi_runs._known_circuit("EleutherAI/pythia-160m", None, None) is PYTHIA_HEADS
+    for name in ("gpt2", "openai-community/gpt2"):  # the hub has it under both
+        assert ioi_runs._known_circuit(name, None, None) is GPT2_HEADS
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "model", "start"),
+    [
+        ("gpt2", "gpt2", True),
+        ("gpt2", "openai-community/gpt2", True),
+        ("gpt-neox-20b", "EleutherAI/pythia-160m", False),
+    ],
+)
+def test_gpt2s_prompts_have_a_start_token_and_pythias_have_none(tokenizer, model, start, fixtures_folder):
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(fixtures_folder / "tokenizers" / tokenizer)
+    prompts, others = ioi_runs._prompts(tokenizer, 3, model)
+    assert (len(prompts), len(others)) == (3, ioi_runs.OTHER_PROMPTS)
+    assert {int(prompt.tokens[0]) == tokenizer.bos_token_id for prompt in (*prompts, *others)} == {start}

@@ -98,6 +98,34 @@ def test_whitened_bases_have_readings_of_their_own(model, prompts, samples, foun
     assert (white.judged - found.judged).abs().max() > 0.05
 
 
+@pytest.mark.parametrize("raw", [True, False])
+def test_patterns_are_taken_with_the_moments_that_the_bases_were_whitened_with(raw, model, prompts, samples):
+    (head, *_), (choose, judge) = CIRCUIT, samples
+    moments = head_moments(model, by_length(pocket_prompts(40, 1_000, "train")))
+    bases = head_bases(model, "whitened", HEADS, moments if raw else moments.centred())
+    got = leading_agreement(model, [head], bases, prompts, choose, judge, draws=2, raw_queries=raw)
+    for side, reading in enumerate(reading_directions(bases, head.layer, head.head)):
+        of_lead = reading[:, [int(got.order[0, 0])]]
+        by_hand = {
+            centred: agreement(patterns(judge.tokens[head.layer], of_lead, centred), judge.directions[head.layer])[0]
+            for centred in (True, False)
+        }
+        assert not torch.allclose(by_hand[True], by_hand[False], atol=1e-3)
+        torch.testing.assert_close(got.judged[0, side, WAYS.index("pattern")], by_hand[side == 1 or not raw])
+
+
+def test_a_rotary_head_is_read_at_the_median_offset_of_its_pairs(prompts):
+    turning, head = load_model("pocket-pythia", device="cpu"), CircuitHead("END→S2", 1, 1, "END", "S2")
+    one = sample(turning, facts(700, 0, "train"), [1])
+    bases = head_bases(turning, "weights", [(1, 1)])
+    got = leading_agreement(turning, [head], bases, prompts, one, one, draws=2)
+    offset = int((prompts.at("END") - prompts.at("S2")).median())
+    keys = [reading_directions(bases, 1, 1, at)[1][:, [int(got.order[0, 0])]] for at in (offset, 0)]
+    here, unturned = (agreement(key, one.directions[1])[0] for key in keys)
+    torch.testing.assert_close(got.judged[0, 1, WAYS.index("reading")], here)
+    assert not torch.allclose(here, unturned, atol=1e-3)
+
+
 @pytest.mark.parametrize("basis", ["weights", "whitened"])
 def test_removing_terms_moves_relative_attention_by_their_sum(model, prompts, basis):
     moments = head_moments(model, by_length(pocket_prompts(40, 1_000, "train")))

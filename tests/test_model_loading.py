@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import types
+from pathlib import Path
 
 import pytest
 import torch
@@ -76,6 +77,15 @@ def test_without_a_network(monkeypatch):
         load_model("no-such-owner/no-such-model", device="cpu")
 
 
+def test_a_folder_without_weights_says_so_wherever_it_lies(folder, tmp_path):
+    """Words in a path are no sign of what went wrong."""
+    bare = tmp_path / "offline"
+    bare.mkdir()
+    (bare / "config.json").write_text((Path(folder) / "config.json").read_text())
+    with pytest.raises(FileNotFoundError, match="holds no weights"):
+        load_model(bare, device="cpu")
+
+
 def from_hub(kind: str, text: str) -> Exception:
     """An error as the hub's client raises it, wrapped by transformers in an OSError."""
     from huggingface_hub import errors
@@ -86,6 +96,14 @@ def from_hub(kind: str, text: str) -> Exception:
     outer = OSError("There was a problem")
     outer.__cause__ = inner
     return outer
+
+
+def dropped(kind: str) -> Exception:
+    """An error of the hub's own HTTP library, where no answer came."""
+    import huggingface_hub.errors
+
+    library = sys.modules[huggingface_hub.errors.HfHubHTTPError.__bases__[0].__module__.split(".")[0]]
+    return getattr(library, kind)("no answer")
 
 
 @pytest.mark.parametrize(
@@ -101,6 +119,8 @@ def from_hub(kind: str, text: str) -> Exception:
         ),
         (lambda: torch.OutOfMemoryError("CUDA out of memory"), MemoryError, "some/model does not fit into"),
         (lambda: OSError("We couldn't connect to 'https://huggingface.co'"), ConnectionError, "check the name and"),
+        (lambda: dropped("ConnectTimeout"), ConnectionError, "check the name and"),
+        (lambda: dropped("RemoteProtocolError"), ConnectionError, "check the name and"),
         (lambda: KeyError("surprise"), KeyError, "surprise"),
     ],
 )

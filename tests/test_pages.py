@@ -36,6 +36,7 @@ RAW_MARKUP = re.compile(
     r"\{[a-z][a-z:_-]*\}`"  # {glue:text}`name`
     r"|^:{3,}|`{3}"  # fences
     r"|\|[-—–: ]+\|[-—–: ]+\|"  # the rule of a table that is none
+    r"|(?<=\s)[–—][a-z]"  # an option of a command whose two hyphens have become one dash
     r"|\$[^$]+\$|\$\$|\\\(|\\\[|\\(?:begin|frac|mathbb|operatorname|Omega|Sigma|top)\b",
     re.MULTILINE,
 )
@@ -203,6 +204,11 @@ def test_page_is_not_wider_than_its_window(visit):
         wide = visit.page.evaluate("document.documentElement.scrollWidth")
         assert wide <= width + 1, f"{wide} px of content in a window of {width} px"
     visit.page.set_viewport_size({"width": 1280, "height": 900})
+
+
+def test_what_cells_print_is_all_in_sight(visit):
+    hidden = "e => e.filter(p => p.scrollWidth > p.clientWidth + 1).map(p => p.textContent.slice(0, 80))"
+    assert visit.page.eval_on_selector_all("article .cell_output pre", hidden) == []
 
 
 def test_figures_keep_their_colours_in_dark_mode(visit, shots):

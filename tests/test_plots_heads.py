@@ -41,15 +41,17 @@ def test_losses_are_numbers_where_they_are_large_and_gains_are_white():
     figure = lost_maps({"queries": lost}, rows=ROWS, kinds=["END", "name"])
     axis = figure.axes[0]
     assert [text.get_text() for text in axis.texts] == ["90", "25"]
-    assert axis.images[0].get_clim() == (0, 1)
-    np.testing.assert_allclose(axis.images[0].get_array(), lost)
+    assert axis.images[0].get_clim() == (0, 100)
+    np.testing.assert_allclose(axis.images[0].get_array(), 100 * lost)  # per cent, as the numbers in the cells
 
 
 def test_two_bases_against_each_other_and_their_diagonal():
-    figure = against_plain({}, {"S": {"a": ([0.1, 0.2], [0.3, 0.4])}, "N": {"a": ([1, 2], [3, 4])}})
-    for axis, (x, y) in zip(figure.axes, (([0.1, 0.2], [0.3, 0.4]), ([1, 2], [3, 4])), strict=True):
+    figure = against_plain({"S": {"a": ([0.1, 0.2], [0.3, 0.4])}, "margin": {"a": ([-1, 2], [3, 4])}})
+    for axis, (x, y) in zip(figure.axes, (([0.1, 0.2], [0.3, 0.4]), ([-1, 2], [3, 4])), strict=True):
         np.testing.assert_allclose(points(axis)["a"], (x, y))
         assert axis.get_xlim() == axis.get_ylim()
+    assert figure.axes[0].get_xlim()[0] == 0
+    assert figure.axes[1].get_xlim()[0] < -1  # what lies below zero is in sight
 
 
 def test_a_name_keeps_its_colour_and_gaps_stay_gaps():
@@ -80,7 +82,7 @@ def test_lines_go_through_means_of_draws():
         (lambda: effect_dots({"a": [0.1]}, heads=ROWS, ylabel="S"), "2 heads are named, got 1"),
         (lambda: lost_maps({"q": [[0.1]]}, rows=ROWS, kinds=["END"]), r"shape \[2, 1\] is needed"),
         (lambda: lost_maps({"q": [[1.1]]}, rows=ROWS[:1], kinds=["END"]), "no more than all"),
-        (lambda: against_plain({"a": ([0.1], [0.1, 0.2])}), "1 heads in the one basis, 2"),
+        (lambda: against_plain({"S": {"a": ([0.1], [0.1, 0.2])}}), "1 heads in the one basis, 2"),
         (lambda: bases_along([0, 1], {"S": {"a": [1]}}), "2 checkpoints are needed"),
         (lambda: removal_bars({"toy": {"none": [1]}}, bases=["a", "b"], ylabel="S"), "bases"),
         (lambda: sample_sizes([10], {"S": {"toy": [[0.1], [0.2]]}}), "values for 1 sizes"),

@@ -26,9 +26,9 @@ load_model = functools.cache(language_models.load_model)  # the two executions s
 
 
 def large_result(folder):
-    """A result as `run pythia-ioi` leaves it: 110 checkpoints, the paper's heads of 64 dimensions; the numbers are made
-    up, with terms that grow sparse and counts that fall."""
-    K, H, P, m = 110, len(PYTHIA_HEADS), 6, 64
+    """A result as `run pythia-ioi` leaves it: Pythia's 154 checkpoints, the paper's heads of 64 dimensions; the numbers
+    are made up, with terms that grow sparse and counts that fall."""
+    K, H, P, m = 154, len(PYTHIA_HEADS), 6, 64
     steps = np.array([0, *(2**k for k in range(10)), *(1000 * k for k in range(1, K - 10))])
     rng = np.random.default_rng(0)
     falling = np.linspace(0.02, 1.5, K)[:, None, None, None]
@@ -105,7 +105,7 @@ def test_pythias_result_appears_without_a_change_in_the_chapter(elsewhere, monke
     made = load("pythia-ioi")
     assert set(re.findall(r"\{glue:text\}`([^`]+)`", SOURCE)) <= set(glued)
     assert glued["shown"] == "The figures below show the result pythia-ioi, made from pythia-160m"
-    assert (glued["K"], glued["H"], glued["P"], glued["m"]) == ("110", "12", "6", "64")
+    assert (glued["K"], glued["H"], glued["P"], glued["m"]) == ("154", "12", "6", "64")
     assert glued["whose"] == "the paper's own"
     assert glued["label"].startswith("pythia-160m, paper scale")
     assert glued["command"].startswith("python -m svf_helpers.experiments run pythia-ioi")
@@ -116,7 +116,7 @@ def test_pythias_result_appears_without_a_change_in_the_chapter(elsewhere, monke
     assert glued["N-verdict"].startswith("It falls, as in the paper")
     line = pictures["sparsity"].axes[0].lines[0]
     np.testing.assert_array_equal(line.get_xdata(), made["step"])
-    np.testing.assert_allclose(line.get_ydata(), running_mean(S, 8), rtol=1e-4)
+    np.testing.assert_allclose(line.get_ydata(), running_mean(S, 8, start=11), rtol=1e-4)
     titles = [axis.get_title() for axis in pictures["all"].axes if axis.get_title()]
     assert titles == [f"{head.layer}.{head.head} {head.destination}→{head.source}" for head in PYTHIA_HEADS]
     bars = [bar.get_height() for bar in pictures["all"].axes[0].patches]
@@ -141,6 +141,25 @@ def test_bands_are_spread_over_heads_not_prompts():
     assert (band.min(), band.max()) == (1, 3)
 
 
+def test_only_evenly_spaced_checkpoints_are_averaged():
+    """Pythia's first checkpoints are at 0, 1, 2, 4, ..., 512: a window over them would mix quite different models."""
+    steps = [0, *(2**k for k in range(10)), *range(1000, 144_000, 1000)]
+    values = np.r_[np.linspace(9, 5, 11), np.tile([1.0, 3.0], 72)[:143]]
+    axis = new_figure(1, 1, 2)[1][0, 0]
+    curves_along(axis, steps, {"S": values})
+    drawn = axis.lines[0].get_ydata()
+    np.testing.assert_allclose(drawn[:11], values[:11])
+    np.testing.assert_allclose(drawn[15:-8], 2)  # a window of eight holds four of each
+    assert drawn[11] < 3  # the first of the even ones sees none of those before it
+
+
+def test_bands_are_drawn_for_the_curves_named():
+    axis = new_figure(1, 1, 2)[1][0, 0]
+    curves_along(axis, [0, 1], {"a": np.eye(2), "b": np.eye(2), "c": np.eye(2)}, band=["b"])
+    assert len(axis.collections) == 1
+    assert len({line.get_marker() for line in axis.lines}) == 3
+
+
 def test_even_steps_stay_linear():
     axis = new_figure(1, 1, 2)[1][0, 0]
     step_axis(axis, [0, 1000, 2000])
@@ -154,7 +173,7 @@ def test_the_largest_term_is_marked_with_its_rank_by_singular_value():
         assert [bar.get_height() for bar in axis.patches] == values.tolist()
         colours = [bar.get_facecolor() for bar in axis.patches]
         assert [colours.count(colour) == 1 for colour in colours].index(True) == int(rank) - 1
-        assert {text.get_text() for text in axis.texts} == {rank, f"sum {values.sum():.2g}"}
+        assert {text.get_text() for text in axis.texts} == {rank, f"sum {values.sum():.1f}".replace("-", "−")}
 
 
 @pytest.mark.parametrize(

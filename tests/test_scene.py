@@ -44,11 +44,24 @@ def test_what_never_changes_is_not_stored():
         (lambda: Slider("x", "place", (1,), 1), "at least two rising"),
         (lambda: Slider("x", "place", (1, 1), 1), "at least two rising"),
         (lambda: Slider("x", "place", (1, 2), 3), "start must be one of its values"),
+        (lambda: Slider("x", "place", (1, 2, 3), 3, words={1: "one", 3: "three"}), r"no words for \[2\]"),
     ],
 )
 def test_broken_explorers_are_refused(make, words):
     with pytest.raises(ValueError, match=words):
         make()
+
+
+def test_words_stand_for_numbers_on_the_page_and_with_a_kernel():
+    slider = Slider("x", "place", (0, 2), 2, words={0: "here", 1: "half-way", 2: "there"})
+    some = FrameExplorer("A dot", [slider], DOT, lambda x: {"dot": {"cx": x}})
+    page = some.to_html()
+    assert '"labels":[["here","there"]]' in page
+    assert "<output>there</output>" in page
+    control, picture = some.live().children
+    assert control.options == (("here", 0), ("half-way", 1), ("there", 2))  # with a kernel, all that have words
+    control.label = "half-way"
+    assert 'cx="1"' in picture.value
 
 
 def test_rounding_is_the_same_on_every_machine():

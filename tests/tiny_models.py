@@ -44,6 +44,12 @@ def configurations() -> dict[str, tuple]:
         "gemma2": (hf.Gemma2ForCausalLM, hf.Gemma2Config(head_dim=8, **grouped)),
         "qwen3": (hf.Qwen3ForCausalLM, hf.Qwen3Config(head_dim=8, **grouped)),
         "bloom": (hf.BloomForCausalLM, hf.BloomConfig(hidden_size=32, n_layer=2, n_head=4, **IDS)),
+        "gemma": (hf.GemmaForCausalLM, hf.GemmaConfig(head_dim=8, **grouped)),
+        "glm": (hf.GlmForCausalLM, hf.GlmConfig(head_dim=8, **grouped)),
+        "cohere": (hf.CohereForCausalLM, hf.CohereConfig(**grouped)),
+        "codegen": (hf.CodeGenForCausalLM, hf.CodeGenConfig(rotary_dim=4, **gpt)),
+        "smollm3": (hf.SmolLM3ForCausalLM, hf.SmolLM3Config(no_rope_layers=[1, 0], **grouped)),
+        "gpt1": (hf.OpenAIGPTLMHeadModel, hf.OpenAIGPTConfig(n_embd=32, n_layer=2, n_head=4, n_positions=64)),
         "yarn": (hf.LlamaForCausalLM, hf.LlamaConfig(rope_parameters=YARN, **grouped)),
     }  # fmt: skip
 

@@ -33,8 +33,8 @@ def _compared(model, circuit, prompts, moments, samples=None, chosen_on=None, dr
 
         heads = list(dict.fromkeys((head.layer, head.head) for head in circuit))
         every = all_bases(model, heads, moments, torch.Generator().manual_seed(0))
-        agreed = [leading_agreement(model, circuit, every[name], chosen_on, *samples, draws=draws)
-                  for name in WITH_VECTORS]
+        agreed = [leading_agreement(model, circuit, every[name], chosen_on, *samples, draws=draws,
+                                    raw_queries=name != "centred") for name in WITH_VECTORS]
         row["cosine"] = torch.stack([one.cosine() for one in agreed]).float().cpu().numpy()
         row["cosine_null"] = torch.stack([one.rotated.mean(-1) for one in agreed]).float().cpu().numpy()
         row["cosine_high"] = torch.stack([one.rotated.quantile(0.95, -1) for one in agreed]).float().cpu().numpy()
@@ -183,7 +183,7 @@ def _needs(source, device, scale) -> dict[str, np.ndarray]:
     def compare(kind, found):
         same = (found[2] * whole[2]).sum(-1).abs()
         for name, value in zip(("sparsity", "null", "same"), (*found[:2], same), strict=True):
-            rows[f"{kind}_{name}"].append(value.float().numpy())
+            rows[f"{kind}_{name}"].append(value.float().cpu().numpy())
 
     for size in SIZES:
         for _ in range(repeats):

@@ -35,6 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     running.add_argument("--fresh", action="store_true", help="start again, whatever is stored or half done")
     running.add_argument("--model", help="a name on the hub or a local folder (runs of language models)")
     running.add_argument("--revisions", help="checkpoints: all, last, 'every 1000', or step0,step1000,...")
+    running.add_argument("--revision", help="one branch, tag or commit of the model (bases-model)")
     running.add_argument("--discard-weights", action="store_true", default=None, help="keep one checkpoint at a time")
     adding = actions.add_parser("add", help="check a result made elsewhere and put it in place")
     adding.add_argument("file", type=Path, metavar="FILE", help="NAME.npz, with NAME.json beside it")
@@ -73,7 +74,7 @@ def _run(options: argparse.Namespace) -> int:
     try:
         experiments = _named(options.names)
         device = runner.resolve_device(options.device)
-        settings = {name: getattr(options, name) for name in ("model", "revisions", "discard_weights")}
+        settings = {name: getattr(options, name) for name in ("model", "revision", "revisions", "discard_weights")}
         for experiment in experiments:
             registry.with_options(experiment, settings)
     except ValueError as error:

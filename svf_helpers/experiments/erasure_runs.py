@@ -18,7 +18,7 @@ MODELS = ("pocket-gpt2", "pocket-pythia")
     figures=(),
     chapter="known_features",
     seconds={"quick": 60, "paper": 300},
-    compare={"*_attention": 0.05, "*_control": 0.05, "*_correct": 0.1, "*_before": 0.05},
+    compare={"*_correct_control": 0.1, "*_correct": 0.1, "*_attention": 0.05, "*_control": 0.05, "*_before": 0.05},
 )
 def erased(scale, device, progress, workdir):
     """Attention and answers of both bundled models with one kind of feature taken out of a head's queries or keys."""
@@ -36,7 +36,8 @@ def erased(scale, device, progress, workdir):
 def _study(name, device, sentences, prompts, repeats) -> dict[str, np.ndarray]:
     """``attention``, ``control`` [sides, kinds, heads, prompts]: on the head's key, each head acted on alone, without
     the feature and (mean of ``repeats`` draws) without as much along a random direction; ``before`` [heads, prompts].
-    ``correct`` [sides, kinds, prompts]: answers where all circuit heads lack the feature at once.
+    ``correct``, ``correct_control`` [sides, kinds, prompts]: answers where all circuit heads lack the feature at once,
+    or (share of the draws) as much along random directions.
 
     Directions come from training sentences, effects from held-out prompts.
     """
@@ -71,7 +72,7 @@ def _study(name, device, sentences, prompts, repeats) -> dict[str, np.ndarray]:
             return effect_without(model, judged, circuit, bases)
 
     every = range(len(circuit))
-    rows = {"attention": [], "control": [], "correct": []}
+    rows = {"attention": [], "control": [], "correct": [], "correct_control": []}
     for side in SIDES:
         for kind in range(len(KINDS)):
             rows["attention"].append(torch.stack([effect([n], side, kind).attention[n] for n in every]))
@@ -80,6 +81,9 @@ def _study(name, device, sentences, prompts, repeats) -> dict[str, np.ndarray]:
                 for n in every
             ]))
             rows["correct"].append(effect(every, side, kind).correct.float())
+            rows["correct_control"].append(torch.stack(
+                [effect(every, side, kind, along=True).correct.float() for _ in range(repeats)]
+            ).mean(0))
     shape = (len(SIDES), len(KINDS))
     found = {what: torch.stack(values).unflatten(0, shape).cpu().float().numpy() for what, values in rows.items()}
     found["before"] = effect_without(model, judged, circuit, bases).attention.float().numpy()

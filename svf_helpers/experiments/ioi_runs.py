@@ -19,6 +19,7 @@ PER_TERM = ("terms", "S", "rotated")
 #: Prompts from which moments, and the circuits of models that the literature does not describe, are taken: other ones
 #: than those that are decomposed.
 OTHER_PROMPTS, OTHER_SEED = 256, 1_000
+GPT2 = ("gpt2", "openai-community/gpt2")  # the hub knows it by both names
 
 
 def _ioi(scale, device, progress, workdir, *, model, revisions, discard_weights, counts):
@@ -92,7 +93,7 @@ def _prompts(tokenizer, count, source):
     if set(tokenizer.get_vocab()) == set(vocabulary()):
         seeded, others = pocket_prompts(count - 1), pocket_prompts(OTHER_PROMPTS, OTHER_SEED, "train")
         return Prompts([paper_prompt(tokenizer, prepend_bos=True), *seeded]), others
-    told = {"prepend_bos": source == "gpt2"}
+    told = {"prepend_bos": source in GPT2}
     seeded = ioi_prompts(tokenizer, count - 1, **told)
     others = ioi_prompts(tokenizer, OTHER_PROMPTS, OTHER_SEED, **told)
     return Prompts([paper_prompt(tokenizer, **told), *seeded]), others
@@ -105,7 +106,7 @@ def _known_circuit(name, model, prompts):
 
     if name == "EleutherAI/pythia-160m":
         return PYTHIA_HEADS
-    if name == "gpt2":
+    if name in GPT2:
         return GPT2_HEADS
     found = circuit_table(model, prompts).at_pairs()
     if not found:

@@ -53,7 +53,7 @@ class Recipe:
 
         Example:
             >>> from dataclasses import replace
-        >>> replace(RECIPES["pocket-gpt2"], steps=100, checkpoints=4, first_checkpoint=1).kept_steps()
+            >>> replace(RECIPES["pocket-gpt2"], steps=100, checkpoints=4, first_checkpoint=1).kept_steps()
             (0, 1, 10, 100)
         """
         if self.checkpoints < 3:

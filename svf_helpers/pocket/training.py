@@ -122,6 +122,7 @@ class _Run:
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.seconds, self.history = state["step"], state["seconds"], state["history"]
+        self.final = state.get("final", {})
 
     def advance(self) -> float:
         began = time.perf_counter()
@@ -166,6 +167,7 @@ class _Run:
             "step": self.step,
             "seconds": self.seconds,
             "history": self.history,
+            "final": self.final,
         }
         torch.save(state, self.out / (STATE + ".part"))
         os.replace(self.out / (STATE + ".part"), self.out / STATE)
