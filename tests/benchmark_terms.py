@@ -31,9 +31,9 @@ def random_gpt2(folder: Path):
 
 def terms_rows(in_turn, row) -> list[list[str]]:
     """Rows for the table; ``in_turn`` and ``row`` are those of ``benchmarks.py``."""
-    from svf_helpers.head_terms import terms_of_record
     from svf_helpers.language_models import head_bases, head_terms_batch
-    from svf_helpers.recording import run_and_record
+    from svf_helpers.language_models.recording import run_and_record
+    from svf_helpers.language_models.terms import terms_of_record
 
     with tempfile.TemporaryDirectory() as folder:
         model = random_gpt2(Path(folder))

@@ -8,7 +8,7 @@ import numpy as np
 from claims import Verdict, claim
 
 from svf_helpers.experiments import Result
-from svf_helpers.explore_phase import shared_pairs
+from svf_helpers.widgets.phase import shared_pairs
 
 ALIGNED = 0.95
 TABLE_1 = {"n": 20, "d": 10, "r": 10, "lam": 4.0, "c": 4, "p": 0.52}

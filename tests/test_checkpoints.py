@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from svf_helpers import checkpoints
-from svf_helpers.checkpoints import checkpoint, checkpoint_names, needed_files, step_of
+from svf_helpers.language_models import checkpoints
+from svf_helpers.language_models.checkpoints import checkpoint, checkpoint_names, needed_files, step_of
 
 FILES = {"config.json": 11, "model.safetensors": 3000, "pytorch_model.bin": 3100, "tokenizer.json": 40, "README.md": 9}
 

@@ -8,9 +8,9 @@ import tiny_models
 import torch
 
 from svf_helpers import pocket
-from svf_helpers.circuits import PAIRS, CircuitTable, circuit_table
 from svf_helpers.ioi import TEMPLATES, ioi_prompts
 from svf_helpers.language_models import load_model
+from svf_helpers.language_models.circuits import PAIRS, CircuitTable, circuit_table
 from svf_helpers.token_roles import Prompt, Prompts
 
 

@@ -4,14 +4,14 @@ import pytest
 import torch
 
 from svf_helpers.attention import sparsity
-from svf_helpers.circuit_terms import by_length, circuit_terms
-from svf_helpers.compared_bases import COMPARED, TAKEN, all_bases, compare_bases
-from svf_helpers.head_moments import HeadMoments
 from svf_helpers.ioi import CircuitHead
 from svf_helpers.language_models import head_bases, head_moments, load_model
+from svf_helpers.language_models.circuit_terms import by_length, circuit_terms
+from svf_helpers.language_models.compared_bases import COMPARED, TAKEN, all_bases, compare_bases
+from svf_helpers.language_models.moments import HeadMoments
+from svf_helpers.language_models.random_split import random_split
+from svf_helpers.language_models.removal import effect_without
 from svf_helpers.pocket import pocket_prompts
-from svf_helpers.random_split import random_split
-from svf_helpers.removal import effect_without
 
 CIRCUIT = (CircuitHead("END→S2", 2, 1, "END", "S2"), CircuitHead("S2→S1", 2, 1, "S2", "S1"),
            CircuitHead("END→S2", 1, 1, "END", "S2"))

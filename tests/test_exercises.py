@@ -10,10 +10,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from svf_helpers import checkers_theory, marking
-from svf_helpers.exercises import Mark, check, exercises
+from svf_helpers.exercises import Mark, check, exercises, marking
+from svf_helpers.exercises import theory as theory_checkers
+from svf_helpers.exercises.marking import REGISTER, checker, number, parallel, tensor, tensor_hint
 from svf_helpers.features import unit
-from svf_helpers.marking import REGISTER, checker, number, parallel, tensor, tensor_hint
 from svf_helpers.qk import matrix_sqrt
 from svf_helpers.theory import TwoPairHead, theorem3_limit, theorem3_minimizer, worst_dictionary
 
@@ -214,7 +214,7 @@ CASES = {
          lambda *given: tuple(x.mT for x in recover(*given)): "transposed",
          lambda *given: (torch.zeros(6, 3),) * 2: "start from M",
          lambda *given: (torch.full((6, 3), torch.nan),) * 2: "F_hat", 5: "expected a function",
-         recover(*checkers_theory.whitened_case(0, 3)[:3], 3): "without brackets"},
+         recover(*theory_checkers.whitened_case(0, 3)[:3], 3): "without brackets"},
         [],
     ),
 }  # fmt: skip
@@ -376,7 +376,7 @@ def test_answers_are_those_of_the_theory():
     assert float(theorem3_limit(head)) == pytest.approx(LIMIT)
     assert check("theorem3-limit", 1e8 * float(theorem3_minimizer(head, 1e4).interference))
     for seed in range(3):
-        W_F, W_G, Omega, f, g = checkers_theory.whitened_case(seed, 3)
+        W_F, W_G, Omega, f, g = theory_checkers.whitened_case(seed, 3)
         assert torch.linalg.matrix_rank(Omega, rtol=1e-10) == 3
         assert max(float(torch.linalg.cond(W)) for W in (W_F, W_G)) < 30
         for side, W in ((f, W_F), (g, W_G)):

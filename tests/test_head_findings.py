@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from svf_helpers.compared_bases import COMPARED, TAKEN
 from svf_helpers.experiments import load
-from svf_helpers.known_features import KINDS
+from svf_helpers.language_models.compared_bases import COMPARED, TAKEN
+from svf_helpers.language_models.known_features import KINDS
 
 SHORT, READING, PATTERN, KIND_FAMILY = ("gpt2", "pythia"), 0, 1, 1
 PLAIN, WHITE, CENTRED, SPLIT, SPLIT_WHITE = range(len(COMPARED))

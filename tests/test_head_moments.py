@@ -5,10 +5,10 @@ import torch
 from tiny_models import save, some_tokens
 
 from svf_helpers.attention import relative_attention, score_terms
-from svf_helpers.head_frames import Frames, frames_of_moments, svd_between
-from svf_helpers.head_moments import pair_counts, seen_covariance
 from svf_helpers.language_models import head_moments, head_terms_batch, load_model
-from svf_helpers.model_heads import read_layer
+from svf_helpers.language_models.frames import Frames, frames_of_moments, svd_between
+from svf_helpers.language_models.heads import read_layer
+from svf_helpers.language_models.moments import pair_counts, seen_covariance
 from svf_helpers.qk import whitened_qk_svd
 from svf_helpers.rope import Rotary
 

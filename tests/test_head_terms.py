@@ -5,8 +5,10 @@ import torch
 from tiny_models import save, some_tokens
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from svf_helpers import head_terms as head_terms_module
 from svf_helpers.language_models import head_bases, head_moments, head_terms_batch, load_model
+from svf_helpers.language_models import terms as terms_module
+from svf_helpers.language_models.frames import frames_of_weights
+from svf_helpers.language_models.heads import LayerHeads
 
 
 @pytest.mark.parametrize(
@@ -22,7 +24,7 @@ from svf_helpers.language_models import head_bases, head_moments, head_terms_bat
 def test_the_sum_is_held_to_a_ten_thousandth_of_the_sizes(off, largest, fine):
     terms = torch.tensor([[[[3.0, -1.0]]]], dtype=torch.float64)
     relative, largest = (torch.full((1, 1, 1), value, dtype=torch.float64) for value in (2 + off, largest))
-    call = lambda: head_terms_module._check_sum(  # noqa: E731
+    call = lambda: terms_module._check_sum(  # noqa: E731
         terms, relative, largest, 0, [0], torch.tensor([[1]]), torch.tensor([[1]])
     )
     if fine:
@@ -37,6 +39,23 @@ def test_a_head_named_twice_is_there_twice(tmp_path):
     found = head_terms_batch(model, some_tokens(2, 8), 7, 2, heads=[(0, 1), (1, 2), (0, 1)])
     assert torch.equal(found.terms[:, 0], found.terms[:, 2])
     torch.testing.assert_close(found.terms.sum(-1), found.relative, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("case", ["plain", "lengths from 1 to 1e-8", "two columns 1e-3 apart", "1e-6 apart"])
+def test_frames_are_those_of_the_qr_whatever_the_condition(case):
+    W = torch.randn(3, 40, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    if case.startswith("lengths"):
+        W = W * torch.logspace(0, -8, 8, dtype=torch.float64)
+    elif "apart" in case:
+        W[1, :, 1] = W[1, :, 0] + (1e-3 if "1e-3" in case else 1e-6) * W[1, :, 1]
+    found = frames_of_weights(LayerHeads(W, W.flip(0), None, 1.0))
+    for F, of in zip(found, (W, W.flip(0)), strict=True):
+        R = torch.linalg.qr(of, mode="r").R
+        R = R * R.diagonal(dim1=-2, dim2=-1).sign()[..., None]
+        F = F * F.diagonal(dim1=-2, dim2=-1).sign()[..., None]
+        torch.testing.assert_close(F, R, rtol=1e-6, atol=1e-12)
+        U = of @ torch.linalg.inv(F)
+        torch.testing.assert_close(U.mT @ U, torch.eye(8).double().expand(3, 8, 8), rtol=0, atol=1e-7)
 
 
 class Squares(TorchDispatchMode):

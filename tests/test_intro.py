@@ -7,7 +7,7 @@ from matplotlib.colors import to_hex
 
 from svf_helpers.environment import LIVE, PACE, Machine, paper_seconds, report, this_machine
 from svf_helpers.plots import feature_plane
-from svf_helpers.style import KEY, QUERY
+from svf_helpers.plots.style import KEY, QUERY
 
 GOOD = Machine((3, 12, 1), "2.13.0+cpu", 8, 16.0, None, False, pace=PACE)
 

@@ -6,11 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from svf_helpers import checkpoints
-from svf_helpers.circuit_terms import circuit_terms
 from svf_helpers.experiments import cli, ioi_runs, load, load_first, runner, store
 from svf_helpers.ioi import GPT2_HEADS, PYTHIA_HEADS, CircuitHead
-from svf_helpers.language_models import load_model
+from svf_helpers.language_models import checkpoints, load_model
+from svf_helpers.language_models.circuit_terms import circuit_terms
 from svf_helpers.pocket import pocket_folder, pocket_prompts, revisions
 
 STEPS = (revisions("pocket-pythia")[0], revisions("pocket-pythia")[-2], revisions("pocket-pythia")[-1])

@@ -5,8 +5,9 @@ import pytest
 import torch
 from tiny_models import save, some_tokens
 
-from svf_helpers.erasure import without_feature
-from svf_helpers.known_features import (
+from svf_helpers.language_models import head_bases, load_model
+from svf_helpers.language_models.erasure import without_feature
+from svf_helpers.language_models.known_features import (
     KINDS,
     KnownFeatures,
     agreement,
@@ -16,7 +17,6 @@ from svf_helpers.known_features import (
     patterns,
     reading_directions,
 )
-from svf_helpers.language_models import head_bases, load_model
 from svf_helpers.pocket.facts import ROLES, facts
 from svf_helpers.pocket.words import NAMES
 from svf_helpers.qk import qk_svd

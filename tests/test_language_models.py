@@ -4,10 +4,10 @@ import pytest
 import torch
 from tiny_models import save, some_tokens
 
-from svf_helpers import head_terms as head_terms_module
 from svf_helpers.attention import n_sv, relative_attention
 from svf_helpers.language_models import head_bases, head_moments, head_terms, head_terms_batch, load_model
-from svf_helpers.model_heads import read_layer
+from svf_helpers.language_models import terms as terms_module
+from svf_helpers.language_models.heads import read_layer
 from svf_helpers.qk import qk_svd
 from svf_helpers.rope import Rotary, qk_svd_at_offset
 
@@ -222,7 +222,7 @@ def test_a_gpu_gives_the_same(models, tmp_path):
 def test_terms_that_do_not_sum_are_not_returned(wrong, models, monkeypatch):
     from dataclasses import replace
 
-    from svf_helpers import head_bases as module
+    from svf_helpers.language_models import bases as module
 
     def misread(model, layer):
         heads = read_layer(model, layer)
@@ -323,7 +323,7 @@ def test_out_of_memory_says_which_batch_to_try(models, monkeypatch):
     def full(*args):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(head_terms_module, "terms_of_record", full)
+    monkeypatch.setattr(terms_module, "terms_of_record", full)
     with pytest.raises(MemoryError, match="6 prompts of 8 tokens do not fit into memory on cpu: try batches of 3"):
         head_terms_batch(models("gpt2"), some_tokens(6, 8), 5, 2)
     told = "a prompt of .* tokens does not fit .* try shorter prompts, or a smaller model"

@@ -3,15 +3,15 @@
 import pytest
 import torch
 
-from svf_helpers.circuit_terms import by_length, circuit_terms
 from svf_helpers.ioi import CircuitHead
-from svf_helpers.known_features import KINDS, agreement, patterns, reading_directions
 from svf_helpers.language_models import head_bases, head_moments, head_terms_batch, load_model
-from svf_helpers.leading_terms import FAMILIES, WAYS, leading_agreement, sample
+from svf_helpers.language_models.circuit_terms import by_length, circuit_terms
+from svf_helpers.language_models.known_features import KINDS, agreement, patterns, reading_directions
+from svf_helpers.language_models.leading_terms import FAMILIES, WAYS, leading_agreement, sample
+from svf_helpers.language_models.random_split import random_rotations
+from svf_helpers.language_models.removal import choose_terms, effect_without
 from svf_helpers.pocket import pocket_prompts
 from svf_helpers.pocket.facts import facts
-from svf_helpers.random_split import random_rotations
-from svf_helpers.removal import choose_terms, effect_without
 
 CIRCUIT = (CircuitHead("END→S2", 0, 3, "END", "S2"), CircuitHead("S2→S1+1", 2, 1, "S2", "S1+1"))
 HEADS = [(0, 3), (2, 1)]

@@ -14,7 +14,7 @@ from matplotlib.image import AxesImage
 from PIL import Image
 
 from svf_helpers import plots
-from svf_helpers.style import DPI, house_style
+from svf_helpers.plots.style import DPI, house_style
 
 
 def images(figure: Figure) -> list[np.ndarray]:

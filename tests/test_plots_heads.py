@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from svf_helpers.plots_known_features import agreement_rows, effect_dots, lost_maps
-from svf_helpers.plots_whitened import against_plain, bases_along, removal_bars, sample_sizes
+from svf_helpers.plots.known_features import agreement_rows, effect_dots, lost_maps
+from svf_helpers.plots.whitened import against_plain, bases_along, removal_bars, sample_sizes
 
 ROWS = ["0.3 END→S2", "2.1 S2→S1+1"]
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from svf_helpers.plots_robustness import Sweep, along_training, phase_map, sweep_panels
+from svf_helpers.plots.robustness import Sweep, along_training, phase_map, sweep_panels
 
 
 def panel(**changes):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from svf_helpers.plots_sad_toy import sparsity_curves, term_panels
+from svf_helpers.plots.sad_toy import sparsity_curves, term_panels
 
 TERMS = np.array([[4.0, -1.0, 0.0], [2.0, 1.0, 0.0]])
 S = np.linspace(0.1, 0.4, 4 * 5 * 3).reshape(4, 5, 3)

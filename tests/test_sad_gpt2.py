@@ -17,7 +17,7 @@ from svf_helpers import language_models
 from svf_helpers.attention import n_sv, sparsity
 from svf_helpers.experiments import load, store
 from svf_helpers.ioi import GPT2_HEADS
-from svf_helpers.plots_sad_gpt2 import AREA, count_dots
+from svf_helpers.plots.sad_gpt2 import AREA, count_dots
 
 BOOK = Path(__file__).parents[1] / "book"
 SOURCE = (BOOK / "sad_gpt2.md").read_text()

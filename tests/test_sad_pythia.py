@@ -17,8 +17,8 @@ from svf_helpers import language_models
 from svf_helpers.attention import n_sv, sparsity
 from svf_helpers.experiments import load, store
 from svf_helpers.ioi import PYTHIA_HEADS
-from svf_helpers.plots_sad_pythia import curves_along, head_panels, null_curves, running_mean, step_axis
-from svf_helpers.style import new_figure
+from svf_helpers.plots.sad_pythia import curves_along, head_panels, null_curves, running_mean, step_axis
+from svf_helpers.plots.style import new_figure
 
 BOOK = Path(__file__).parents[1] / "book"
 SOURCE = (BOOK / "sad_pythia.md").read_text()

@@ -6,7 +6,7 @@ import math
 import pytest
 from html_reader import Reader
 
-from svf_helpers.scene import FrameExplorer, Slider, rounded
+from svf_helpers.widgets.scene import FrameExplorer, Slider, rounded
 
 DOT = '<svg viewBox="0 0 2 1"><circle data-part="dot" r="0.2"/><image data-part="shot"/></svg>'
 

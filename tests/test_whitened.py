@@ -7,8 +7,8 @@ import jupytext
 import numpy as np
 import pytest
 
-from svf_helpers.compared_bases import COMPARED, TAKEN
 from svf_helpers.experiments import load, runner, store
+from svf_helpers.language_models.compared_bases import COMPARED, TAKEN
 from svf_helpers.pocket import pocket_folder
 
 SOURCE = (Path(__file__).parents[1] / "book" / "whitened.md").read_text()

@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 
 from svf_helpers.attention import n_sv, sparsity
 from svf_helpers.language_models import head_terms_batch, load_model
-from svf_helpers.plots_your_model import FIT, term_picture
-from svf_helpers.style import OKABE_ITO
+from svf_helpers.plots.style import OKABE_ITO
+from svf_helpers.plots.your_model import FIT, term_picture
 
 BOOK = Path(__file__).parents[1] / "book"
 CELLS = [cell.source for cell in jupytext.read(BOOK / "your_model.md").cells if cell.cell_type == "code"]

@@ -24,12 +24,12 @@ def _compared(model, circuit, prompts, moments, samples=None, chosen_on=None, dr
     """One model: sparsity, counts and removals in all bases, and agreement with known features if there are samples."""
     import torch
 
-    from svf_helpers.compared_bases import all_bases, compare_bases
+    from svf_helpers.language_models.compared_bases import all_bases, compare_bases
 
     found = compare_bases(model, circuit, prompts, moments)
     row = {f"summary_{name}": value.float().cpu().numpy() for name, value in found._asdict().items()}
     if samples is not None:
-        from svf_helpers.leading_terms import leading_agreement
+        from svf_helpers.language_models.leading_terms import leading_agreement
 
         heads = list(dict.fromkeys((head.layer, head.head) for head in circuit))
         every = all_bases(model, heads, moments, torch.Generator().manual_seed(0))
@@ -53,11 +53,11 @@ def _pocket(
     """A bundled model, or one trained like it: its checkpoints, with the circuit that the last one has (or another)."""
     from tqdm.auto import tqdm
 
-    from svf_helpers.circuit_terms import by_length
-    from svf_helpers.circuits import circuit_table
-    from svf_helpers.known_features import known_features
     from svf_helpers.language_models import head_moments, load_model
-    from svf_helpers.leading_terms import sample
+    from svf_helpers.language_models.circuit_terms import by_length
+    from svf_helpers.language_models.circuits import circuit_table
+    from svf_helpers.language_models.known_features import known_features
+    from svf_helpers.language_models.leading_terms import sample
     from svf_helpers.pocket import pocket_prompts
     from svf_helpers.pocket.facts import facts
 
@@ -96,7 +96,7 @@ def bases_gpt2(scale, device, progress, workdir):
 @experiment("bases-pocket-pythia", seconds={"quick": 120, "paper": 1_200}, **_chapter)
 def bases_pythia(scale, device, progress, workdir):
     """pocket-pythia at every checkpoint in the plain, the whitened and random bases; and what whitening needs."""
-    from svf_helpers.checkpoints import step_of
+    from svf_helpers.language_models.checkpoints import step_of
     from svf_helpers.pocket import revisions
 
     names = list(revisions("pocket-pythia"))
@@ -135,9 +135,9 @@ def bases_seeds(scale, device, progress, workdir):
             hub=True, **_chapter)
 def bases_model(scale, device, progress, workdir, model, revision):
     """Any model that the hub or a folder has, on the indirect-object task, in the same bases."""
-    from svf_helpers.circuit_terms import by_length
     from svf_helpers.experiments.ioi_runs import _known_circuit, _prompts
     from svf_helpers.language_models import head_moments, load_model
+    from svf_helpers.language_models.circuit_terms import by_length
 
     loaded = load_model(model, None if revision == "main" else revision, device)
     prompts, others = _prompts(loaded.tokenizer, SCALES[scale]["prompts"], model)
@@ -155,10 +155,10 @@ def _needs(source, device, scale) -> dict[str, np.ndarray]:
     """
     import torch
 
-    from svf_helpers.circuit_terms import circuit_terms
-    from svf_helpers.circuits import circuit_table
-    from svf_helpers.known_features import reading_directions
     from svf_helpers.language_models import head_bases, head_moments, load_model
+    from svf_helpers.language_models.circuit_terms import circuit_terms
+    from svf_helpers.language_models.circuits import circuit_table
+    from svf_helpers.language_models.known_features import reading_directions
     from svf_helpers.pocket import pocket_prompts
 
     model = load_model(source, device=device)

@@ -43,14 +43,14 @@ def _study(name, device, sentences, prompts, repeats) -> dict[str, np.ndarray]:
     """
     import torch
 
-    from svf_helpers.circuits import circuit_table
-    from svf_helpers.erasure import SIDES, without_feature
-    from svf_helpers.known_features import KINDS
     from svf_helpers.language_models import head_bases, load_model
-    from svf_helpers.leading_terms import sample
+    from svf_helpers.language_models.circuits import circuit_table
+    from svf_helpers.language_models.erasure import SIDES, without_feature
+    from svf_helpers.language_models.known_features import KINDS
+    from svf_helpers.language_models.leading_terms import sample
+    from svf_helpers.language_models.removal import effect_without
     from svf_helpers.pocket import pocket_prompts
     from svf_helpers.pocket.facts import facts
-    from svf_helpers.removal import effect_without
 
     model = load_model(name, device=device)
     circuit = circuit_table(model, pocket_prompts(256, 1_000, "train")).at_pairs()

@@ -26,7 +26,7 @@ def _ioi(scale, device, progress, workdir, *, model, revisions, discard_weights,
     """Every checkpoint of a model: terms of the circuit's heads on the paper's prompt and on seeded ones."""
     from tqdm.auto import tqdm
 
-    from svf_helpers.checkpoints import checkpoint, checkpoint_names, step_of
+    from svf_helpers.language_models.checkpoints import checkpoint, checkpoint_names, step_of
 
     count = counts[scale]
     names = [None] if revisions == "main" else checkpoint_names(model, revisions)
@@ -58,9 +58,9 @@ def _ioi(scale, device, progress, workdir, *, model, revisions, discard_weights,
 
 def _decomposed(source, revision, device, count, circuit, model_name) -> dict[str, np.ndarray]:
     """One checkpoint, loaded and decomposed."""
-    from svf_helpers.circuit_terms import answers, by_length, circuit_terms
     from svf_helpers.language_models import head_moments, load_model
-    from svf_helpers.model_heads import read_layer
+    from svf_helpers.language_models.circuit_terms import answers, by_length, circuit_terms
+    from svf_helpers.language_models.heads import read_layer
 
     model = load_model(source, revision, device)
     prompts, others = _prompts(model.tokenizer, count, source)
@@ -101,8 +101,8 @@ def _prompts(tokenizer, count, source):
 
 def _known_circuit(name, model, prompts):
     """The paper's heads for the models that it names; for others those that look from role to role."""
-    from svf_helpers.circuits import circuit_table
     from svf_helpers.ioi import GPT2_HEADS, PYTHIA_HEADS
+    from svf_helpers.language_models.circuits import circuit_table
 
     if name == "EleutherAI/pythia-160m":
         return PYTHIA_HEADS

@@ -41,13 +41,13 @@ def known(scale, device, progress, workdir):
 def _study(name, device, sentences, draws, prompts, repeats) -> dict[str, np.ndarray]:
     import torch
 
-    from svf_helpers.circuit_terms import by_length, circuit_terms
-    from svf_helpers.circuits import circuit_table
     from svf_helpers.language_models import head_bases, head_moments, load_model
-    from svf_helpers.leading_terms import leading_agreement, sample
+    from svf_helpers.language_models.circuit_terms import by_length, circuit_terms
+    from svf_helpers.language_models.circuits import circuit_table
+    from svf_helpers.language_models.leading_terms import leading_agreement, sample
+    from svf_helpers.language_models.random_split import random_split
     from svf_helpers.pocket import pocket_prompts
     from svf_helpers.pocket.facts import facts
-    from svf_helpers.random_split import random_split
 
     model = load_model(name, device=device)
     chosen_on, judged_on = pocket_prompts(**CHOICE), pocket_prompts(prompts, seed=0, split="held-out")
@@ -87,8 +87,8 @@ def _removal(model, circuit, bases, chosen_on, judged_on, repeats, generator) ->
     """
     import torch
 
-    from svf_helpers.circuit_terms import circuit_terms
-    from svf_helpers.removal import choose_terms, effect_without
+    from svf_helpers.language_models.circuit_terms import circuit_terms
+    from svf_helpers.language_models.removal import choose_terms, effect_without
 
     before, now = (circuit_terms(model, prompts, circuit, bases, draws=1) for prompts in (chosen_on, judged_on))
     means = before.terms.mean(1)  # [heads, d_head]

@@ -94,8 +94,8 @@ def _measured(config, W, W_Q, W_K, contexts) -> dict[str, np.ndarray]:
 
 def _bases(config, W, W_Q, W_K):
     """The SVD in head space of every seed's head, in each of the bases."""
-    from svf_helpers.head_frames import frames_of_moments, frames_of_weights, svd_between
-    from svf_helpers.model_heads import LayerHeads
+    from svf_helpers.language_models.frames import frames_of_moments, frames_of_weights, svd_between
+    from svf_helpers.language_models.heads import LayerHeads
     from svf_helpers.toy.planted import strength_moments
 
     W, W_Q, W_K = W.double(), W_Q.double(), W_K.double()

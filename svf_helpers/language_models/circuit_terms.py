@@ -1,0 +1,120 @@
+"""A circuit's heads at their token pairs, over many prompts: terms, sparsity, counts and nulls (paper, section 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from ..attention import n_sv, null_terms, sparsity
+from ..ioi import CircuitHead, Prompts
+from .bases import Basis, HeadBases, head_bases
+from .terms import head_terms_batch
+
+
+class CircuitTerms(NamedTuple):
+    """What each head of a circuit does at its token pair in each prompt, in one basis.
+
+    ``n_sv`` is 0 where the head attends to its key no more than to the others. ``null`` is the mean sparsity over
+    random rotations of this basis, every head with rotations of its own that all prompts share; ``rotated`` holds the
+    terms under the first of them.
+
+    Example:
+        >>> CircuitTerms._fields
+        ('terms', 'relative', 'S', 'sparsity', 'null', 'n_sv', 'rotated')
+    """
+
+    terms: Float[Tensor, "heads prompts d_head"]
+    relative: Float[Tensor, "heads prompts"]
+    S: Float[Tensor, "heads prompts d_head"]
+    sparsity: Float[Tensor, "heads prompts"]
+    null: Float[Tensor, "heads prompts"]
+    n_sv: Int[Tensor, "heads prompts"]
+    rotated: Float[Tensor, "heads prompts d_head"]
+
+
+def circuit_terms(
+    model,
+    prompts: Prompts,
+    circuit: Sequence[CircuitHead],
+    basis: Basis | HeadBases = "weights",
+    moments=None,
+    *,
+    draws: int = 16,
+    seed: int = 0,
+) -> CircuitTerms:
+    """Decompose the relative attention of a circuit's heads, each at its own destination and source token.
+
+    Args:
+        model: a TransformerBridge.
+        prompts: with the places of the roles that the circuit names.
+        circuit: heads, e.g. ``ioi.PYTHIA_HEADS``.
+        basis: "weights", "offset", "whitened", or the result of ``head_bases`` for (at least) these heads.
+        moments: for "whitened", from ``head_moments``.
+        draws: random rotations for the null.
+        seed: of the rotations.
+
+    Raises:
+        ValueError: for no heads, or a head that the model does not have; and as ``head_terms_batch``.
+
+    Example:
+        >>> circuit_terms(None, None, [])
+        Traceback (most recent call last):
+        ...
+        ValueError: the circuit names no heads
+    """
+    circuit = list(circuit)
+    if not circuit:
+        raise ValueError("the circuit names no heads")
+    pairs = list(dict.fromkeys((head.destination, head.source) for head in circuit))
+    heads = list(dict.fromkeys((head.layer, head.head) for head in circuit))
+    query, key = (torch.stack([prompts.at(pair[side]) for pair in pairs], 1) for side in (0, 1))
+    bases = basis if isinstance(basis, HeadBases) else head_bases(model, basis, heads, moments)
+    found = head_terms_batch(model, prompts.tokens, query, key, basis=bases)  # [prompts, pairs, heads, d_head]
+    pair_of = torch.tensor([pairs.index((head.destination, head.source)) for head in circuit])
+    place = torch.tensor([found.heads.index((head.layer, head.head)) for head in circuit])
+    at = lambda array: array.cpu()[:, pair_of, place].transpose(0, 1)  # noqa: E731 - [heads, prompts, ...]
+    terms, x, S, y = (at(array) for array in (found.terms, found.query, found.S, found.key))
+    # one rotation for each head: its prompts stand before it, as null_terms wants dimensions that share a rotation
+    generator = torch.Generator().manual_seed(seed)
+    turned = null_terms(x.transpose(0, 1), S[:, 0], y.transpose(0, 1), draws=draws, generator=generator) if (
+        bases.basis != "offset"
+    ) else null_terms(x, S, y, draws=draws, generator=generator).transpose(1, 2)
+    null = sparsity(turned).mean(0).transpose(0, 1)
+    return CircuitTerms(terms, at(found.relative), S, sparsity(terms), null, n_sv(terms), turned[0].transpose(0, 1))
+
+
+def by_length(prompts: Prompts) -> list[Int[Tensor, "batch pos"]]:
+    """The prompts' tokens without padding, as one batch for each length (``head_moments`` takes them so).
+
+    Example:
+        >>> from svf_helpers.ioi import Prompt
+        >>> some = Prompts([Prompt("", torch.arange(n), {"END": n - 1}, 7, 8, "ABBA") for n in (2, 3, 2)])
+        >>> [tuple(batch.shape) for batch in by_length(some)]
+        [(2, 2), (1, 3)]
+    """
+    lengths = sorted({len(prompt.tokens) for prompt in prompts})
+    return [torch.stack([prompt.tokens for prompt in prompts if len(prompt.tokens) == n]) for n in lengths]
+
+
+def answers(model, prompts: Prompts) -> tuple[Bool[Tensor, "prompts"], Float[Tensor, "prompts"]]:
+    """Whether the indirect object is the likeliest next token, and its logit less the subject's.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> from svf_helpers.ioi import Prompt
+        >>> prompts = Prompts([Prompt("", torch.tensor([5, 6]), {"END": 1}, answer=7, wrong=5, order="ABBA")])
+        >>> logits = torch.zeros(1, 2, 9).index_fill_(-1, torch.tensor([7]), 2.0)
+        >>> model = lambda tokens: logits
+        >>> model.cfg = SimpleNamespace(device="cpu")
+        >>> answers(model, prompts)
+        (tensor([True]), tensor([2.]))
+    """
+    with torch.no_grad():
+        logits = model(prompts.tokens.to(model.cfg.device)).cpu()
+    last = logits[torch.arange(len(prompts)), prompts.at("END")]
+    right = last.gather(1, prompts.answers[:, None])[:, 0]
+    return last.argmax(-1) == prompts.answers, right - last.gather(1, prompts.wrong[:, None])[:, 0]

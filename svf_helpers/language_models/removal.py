@@ -1,0 +1,135 @@
+"""What a model does without some of its heads' terms: attention at the heads' token pairs, and the answer.
+
+Removing the terms that make up a head's relative attention takes that attention away by arithmetic. What is not
+arithmetic is how few they are, what as many others do, what the head does with them alone, and what becomes of the
+answer; so each choice of terms here comes with its opposite (:func:`choose_terms`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from ..ioi import CircuitHead, Prompts
+from .bases import HeadBases
+from .removed_terms import without_terms
+
+
+class Effect(NamedTuple):
+    """What the model did in each prompt.
+
+    ``attention``: each circuit head's weight on its key, at its token pair; ``difference``: logit of the right name
+    less that of the wrong one; ``correct``: whether the right name is the likeliest of all tokens.
+
+    Example:
+        >>> Effect._fields
+        ('attention', 'difference', 'correct')
+    """
+
+    attention: Float[Tensor, "heads prompts"]
+    difference: Float[Tensor, "prompts"]
+    correct: Bool[Tensor, "prompts"]
+
+
+def effect_without(
+    model,
+    prompts: Prompts,
+    circuit: Sequence[CircuitHead],
+    bases: HeadBases,
+    remove: Bool[Tensor, "heads prompts d_head"] | None = None,
+    act_on: Sequence[int] | None = None,
+) -> Effect:
+    """Run the model without some terms of some circuit heads, each at the query of its own token pair.
+
+    Args:
+        model: a TransformerBridge.
+        prompts: with roles.
+        circuit: the heads that are watched.
+        bases: of these heads; "weights", "whitened" or a random split.
+        remove: which terms, for each circuit head and prompt; None for none.
+        act_on: numbers of the circuit heads whose terms are removed, all by default; the others are watched only.
+
+    Raises:
+        ValueError: for ``remove`` of another shape, or as ``without_terms``.
+
+    Example:
+        >>> from svf_helpers.language_models import head_bases, load_model
+        >>> from svf_helpers.pocket import pocket_prompts
+        >>> model, prompts = load_model("pocket-gpt2", device="cpu"), pocket_prompts(4)
+        >>> head = CircuitHead("END→S2", 0, 3, "END", "S2")
+        >>> bases = head_bases(model, "weights", [(0, 3)])
+        >>> before, after = (effect_without(model, prompts, [head], bases, torch.full((1, 4, 16), gone))
+        ...                  for gone in (False, True))
+        >>> bool((before.attention > 0.3).all()), bool((after.attention < 0.1).all())  # all keys alike
+        (True, True)
+    """
+    circuit = list(circuit)
+    d_head = next(iter(bases.layers.values())).heads.d_head
+    expected = (len(circuit), len(prompts), d_head)
+    if remove is not None and tuple(remove.shape) != expected:
+        raise ValueError(f"remove has shape {tuple(remove.shape)}: expected [heads, prompts, d_head] = {expected}")
+    places = [(prompts.at(head.destination), prompts.at(head.source)) for head in circuit]
+    rows, seen = torch.arange(len(prompts)), {}
+
+    def keep(pattern: Tensor, hook=None) -> None:
+        seen[hook.name] = pattern.detach()
+
+    names = {head.layer: f"blocks.{head.layer}.attn.hook_pattern" for head in circuit}
+    device = model.cfg.device
+    with ExitStack() as stack:
+        if remove is not None:
+            # a head may look from one query at two keys: what is removed for either is removed from that query's scores
+            chosen: dict[tuple[int, int, str], Tensor] = {}
+            for number in range(len(circuit)) if act_on is None else act_on:
+                place = circuit[number].layer, circuit[number].head, circuit[number].destination
+                chosen[place] = chosen.get(place, torch.zeros_like(remove[number])) | remove[number]
+            for (layer, head, destination), mask in chosen.items():
+                query = prompts.at(destination).to(device)
+                stack.enter_context(without_terms(model, layer, head, query, mask.to(device), bases))
+        stack.enter_context(torch.no_grad())
+        stack.enter_context(model.hooks(fwd_hooks=[(name, keep) for name in set(names.values())]))
+        logits = model(prompts.tokens.to(device)).cpu()
+    last = logits[rows, prompts.at("END")]
+    right, wrong = (last.gather(1, named[:, None])[:, 0] for named in (prompts.answers, prompts.wrong))
+    attention = torch.stack([
+        seen[names[head.layer]].cpu()[rows, head.head, query, key]
+        for head, (query, key) in zip(circuit, places, strict=True)
+    ])
+    return Effect(attention, right - wrong, last.argmax(-1) == prompts.answers)
+
+
+def choose_terms(
+    terms: Float[Tensor, "... d_head"],
+    counts: Int[Tensor, "..."],
+    how: str = "largest",
+    generator: torch.Generator | None = None,
+) -> Bool[Tensor, "... d_head"]:
+    """So many of the terms, as True: the largest, or random ones.
+
+    Args:
+        terms: of a relative attention.
+        counts: how many, e.g. ``n_sv(terms)``.
+        how: "largest" (by value, not by size: those that N_sv counts) or "random".
+        generator: for "random"; on the CPU.
+
+    Raises:
+        ValueError: for another choice, or counts beyond the number of terms.
+
+    Example:
+        >>> choose_terms(torch.tensor([[1.0, -5.0, 3.0], [2.0, 0.0, 1.0]]), torch.tensor([1, 2]))
+        tensor([[False, False,  True],
+                [ True, False,  True]])
+    """
+    if ((counts < 0) | (counts > terms.shape[-1])).any():
+        raise ValueError(f"counts from {int(counts.min())} to {int(counts.max())}: there are {terms.shape[-1]} terms")
+    if how == "random":
+        terms = torch.rand(terms.shape, generator=generator)
+    elif how != "largest":
+        raise ValueError(f"how = {how!r}: 'largest' or 'random'")
+    place = terms.sort(stable=True, dim=-1, descending=True).indices.argsort(-1)
+    return place < counts[..., None].to(place)

@@ -1,0 +1,131 @@
+"""Taking terms out of a head's score while the model runs: cause, not correlation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from einops import einsum
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from .bases import Basis, HeadBases, head_bases
+from .moments import HeadMoments
+from .recording import is_attention, scores_and_visible
+from .terms import ROUNDING, SUM_TOLERANCE
+
+
+@contextmanager
+def without_terms(
+    model,
+    layer: int,
+    head: int,
+    query: int | Int[Tensor, "batch"],
+    remove: Bool[Tensor, "... d_head"],
+    basis: Basis | HeadBases = "weights",
+    moments: HeadMoments | None = None,
+    key: int | Int[Tensor, "batch"] | None = None,
+) -> Iterator:
+    """Within this context the model's head scores the keys of one query without some of its terms.
+
+    The terms are those of :func:`~svf_helpers.language_models.head_terms`, computed from the activations of the very
+    run: from each score of this query the terms chosen are taken away, at every key that it sees. Attention and all
+    that follows are then the model's own. Contexts can be nested, for several heads. Call ``model(tokens)`` or
+    ``model.run_with_cache(tokens)`` inside.
+
+    Args:
+        model: a TransformerBridge.
+        layer: which layer.
+        head: which of its heads.
+        query: position of the query, one or one for each prompt.
+        remove: which terms, as True: [d_head], or [batch, d_head] for a choice in each prompt.
+        basis: "weights", "offset", "whitened", or the result of ``head_bases``.
+        moments: for "whitened".
+        key: position of the key, for "offset", whose basis is that of the pair.
+
+    Raises:
+        ValueError: as ``head_terms``; for ``remove`` of another shape; a basis "offset" without a key; in the run, for
+            positions outside the prompts, and for a model whose bridge shows scores without letting them be changed.
+        ArithmeticError: in the run, where the terms are not those of the model's own scores.
+
+    Example:
+        >>> with without_terms(None, 0, 0, query=3, remove=torch.ones(8)):
+        ...     pass
+        Traceback (most recent call last):
+        ...
+        ValueError: remove is torch.float32: True and False for each of the head's terms
+    """
+    remove = torch.as_tensor(remove)
+    if remove.dtype != torch.bool:
+        raise ValueError(f"remove is {remove.dtype}: True and False for each of the head's terms")
+    bases = basis if isinstance(basis, HeadBases) else head_bases(model, basis, [(layer, head)], moments)
+    if (layer, head) not in bases.heads:
+        raise ValueError(f"the bases given are of heads {bases.heads}, not of {(layer, head)}")
+    if bases.basis == "offset" and key is None:
+        raise ValueError("basis 'offset' belongs to a pair: give key, too")
+    of_layer = bases.layers[layer]
+    number = of_layer.numbers.index(head)
+    if remove.shape[-1:] != (of_layer.heads.d_head,) or remove.ndim > 2:
+        raise ValueError(f"remove has shape {tuple(remove.shape)}: expected [d_head] or [batch, d_head], d_head = "
+                         f"{of_layer.heads.d_head}")
+    recorded: dict[str, Tensor] = {}
+
+    def keep(name: str):
+        def hook(tensor: Tensor, hook=None) -> None:
+            recorded[name] = tensor
+
+        return hook
+
+    def change(scores: Tensor, hook=None) -> Tensor:
+        if is_attention(scores):
+            kind = type(model.blocks[layer].attn.original_component).__name__
+            raise ValueError(f"layer {layer} ({kind}): TransformerLens shows its scores and cannot change them")
+        q, k = recorded["query"], recorded["key"]
+        batch, length = q.shape[:2]
+        rows = torch.arange(batch, device=q.device)
+        at = _positions("query", query, batch, length, q.device)
+        pair_key = at if key is None else _positions("key", key, batch, length, q.device)
+        if remove.ndim == 2 and remove.shape[0] != batch:
+            raise ValueError(f"remove is for {remove.shape[0]} prompts, the model runs on {batch}")
+        queries, origins = (part[:, None].expand(batch, length) for part in (at, pair_key))
+        turned = of_layer.turned_back(of_layer.turned_keys(k), queries, origins)
+        of_query = q[rows, at][:, None, of_layer.numbers].double().expand(-1, length, -1, -1)
+        x, S, y = (part[:, :, number] for part in of_layer.coordinates(of_query, turned, queries - origins))
+        terms = x * S * y
+        visible = scores_and_visible(scores)[1][rows, head, at]
+        _check_scores(terms, scores[rows, head, at], visible, f"layer {layer} head {head}")
+        taken = einsum(terms, remove.to(x).expand(batch, -1), "b l r, b r -> b l")
+        new = scores.clone()
+        new[rows, head, at] = torch.where(visible, new[rows, head, at] - taken.to(new), new[rows, head, at])
+        return new
+
+    place = f"blocks.{layer}.attn."
+    hooks = [(place + "hook_q", keep("query")), (place + "hook_k", keep("key")), (place + "hook_attn_scores", change)]
+    with model.hooks(fwd_hooks=hooks):
+        yield model
+
+
+def _check_scores(terms: Tensor, scores: Tensor, visible: Tensor, where: str) -> None:
+    """Raise where the sums of terms [batch, pos] and the scores differ by more than a constant for each query."""
+    sizes = terms.abs().sum(-1)
+    off = torch.where(visible, terms.sum(-1) - scores.double(), 0.0)
+    off = torch.where(visible, off - off.sum(-1, keepdim=True) / visible.sum(-1, keepdim=True), 0.0).abs().amax(-1)
+    largest = torch.where(visible, scores, 0.0).abs().amax(-1)
+    allowed = SUM_TOLERANCE * torch.where(visible, sizes, 0.0).amax(-1) + ROUNDING * largest
+    if not (off <= allowed).all():
+        worst = float(off.detach().max())
+        raise ArithmeticError(
+            f"{where}: its scores differ from the sums of its terms by up to {worst:.2g}: other terms of "
+            "this head and query are already removed (remove all in one context), or the model is in half precision "
+            "(load it in float32)"
+        )
+
+
+def _positions(name: str, value, batch: int, length: int, device: torch.device) -> Int[Tensor, "batch"]:
+    positions = torch.as_tensor(value, device=device)
+    if positions.ndim > 1 or positions.is_floating_point() or (positions.ndim and len(positions) != batch):
+        raise ValueError(f"{name} has shape {tuple(positions.shape)}: one position, or one for each of {batch} prompts")
+    if ((positions < 0) | (positions >= length)).any():
+        raise ValueError(f"{name} = {positions.tolist()}: positions are 0 to {length - 1}")
+    return positions.expand(batch)
