@@ -7,7 +7,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from svf_helpers.language_models import head_bases, head_moments, head_terms_batch, load_model
 from svf_helpers.language_models import terms as terms_module
-from svf_helpers.language_models.frames import frames_of_weights
+from svf_helpers.language_models.frames import Frames, frames_of_weights, svd_between
 from svf_helpers.language_models.heads import LayerHeads
 
 
@@ -56,6 +56,16 @@ def test_frames_are_those_of_the_qr_whatever_the_condition(case):
         torch.testing.assert_close(F, R, rtol=1e-6, atol=1e-12)
         U = of @ torch.linalg.inv(F)
         torch.testing.assert_close(U.mT @ U, torch.eye(8).double().expand(3, 8, 8), rtol=0, atol=1e-7)
+
+
+def test_signs_do_not_depend_on_the_frames():
+    """A flipped pair of singular vectors changes no term, but it would change which null a seed draws."""
+    generator = torch.Generator().manual_seed(0)
+    query, key = (torch.randn(3, 6, 6, generator=generator, dtype=torch.float64).triu() for _ in range(2))
+    flips = [torch.where(torch.rand(3, 6, 1, generator=generator) < 0.5, -1.0, 1.0).double() for _ in range(2)]
+    found = svd_between(Frames(query, key)), svd_between(Frames(flips[0] * query, flips[1] * key))
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-9)
 
 
 class Squares(TorchDispatchMode):

@@ -35,7 +35,7 @@ class Frames(NamedTuple):
 
 
 class HeadSVD(NamedTuple):
-    """Singular values, and the maps that take a query and a key vector to its coordinates.
+    """Singular values, and the maps that take a query and a key vector to its coordinates; signs are fixed.
 
     Example:
         >>> svd = svd_between(Frames(torch.eye(2)[None], 3 * torch.eye(2)[None]))
@@ -129,4 +129,7 @@ def svd_between(frames: Frames, rotary: Rotary | None = None, offsets: Tensor | 
     P, S, Theta_T = torch.linalg.svd(turned @ frames.key.mT)
     to_query = torch.linalg.solve_triangular(frames.query.expand_as(P), P, upper=True).mT
     to_key = torch.linalg.solve_triangular(frames.key.expand_as(P), Theta_T.mT, upper=True).mT
-    return HeadSVD(to_query, S, to_key)
+    # a pair of singular vectors may be flipped; with signs fixed, random turns of coordinates are the same everywhere
+    probe = torch.arange(1, P.shape[-1] + 1, dtype=P.dtype, device=P.device).cos()
+    sign = torch.where(to_query @ probe < 0, -1.0, 1.0).to(P)[..., None]
+    return HeadSVD(sign * to_query, S, sign * to_key)
