@@ -15,6 +15,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "book" / "scorecard.md"
 NOT_RUN = "not run yet"
+RUN = "python -m svf_helpers.experiments "  # what nearly all commands begin with; the table leaves it out
 STAND_IN = "on a stand-in"
 COLUMNS = ("item", "what the paper shows", "verdict", "measured", "scale and seeds", "chapter", "command")
 
@@ -75,7 +76,8 @@ def render(claims: Sequence[Any], items: Sequence[Any], pages: set[str]) -> str:
         found = set(own) or {STAND_IN if of_item else NOT_RUN}
         verdicts[entry.item] = next(word for word in (NOT_RUN, STAND_IN, "differs", "borne out") if word in found)
     counts = {word: list(verdicts.values()).count(word) for word in ("borne out", "differs", STAND_IN, NOT_RUN)}
-    others = f"**{counts[STAND_IN]}** need a model from the hub and are judged on a small bundled one in its place"
+    others = (f"**{counts[STAND_IN]}** need a model or files from the hub and are judged on a bundled model or local "
+              "files in their place")
     lines = [
         "% Made by `python book/scorecard.py`; change tests/test_paper_claims.py or tests/paper_items.py instead.",
         "",
@@ -84,7 +86,9 @@ def render(claims: Sequence[Any], items: Sequence[Any], pages: set[str]) -> str:
         f"The paper's figures, tables and theorems make {len(verdicts)} items, and this book judges each on its own "
         "runs, by the tests that accompany its code.",
         f"So far **{counts['borne out']}** are borne out, **{counts['differs']}** differ in a way that is measured "
-        f"and explained, {others}, and **{counts[NOT_RUN]}** are not run at all.",
+        f"and explained, {others} (the rows “{NOT_RUN}” wait for whoever is online), and **{counts[NOT_RUN]}** are not "
+        "run at all.",
+        f"Commands that start with `run` have `{RUN.strip()}` before that.",
         "",
         *(f"| {' | '.join(_cell(cell) for cell in row)} |" for row in (COLUMNS, ("---",) * len(COLUMNS), *rows)),
         "",
@@ -100,7 +104,7 @@ def _row(claim: Any, pages: set[str]) -> tuple[str, ...]:
     except FileNotFoundError:
         from svf_helpers.experiments.registry import command
 
-        return (claim.item, claim.claim, NOT_RUN, "", "", chapter, f"`{command(claim.result, claim.scale)}`")
+        return (claim.item, claim.claim, NOT_RUN, "", "", chapter, _command(command(claim.result, claim.scale)))
     verdict = claim.judge(result)
     measured = verdict.measured if verdict.borne_out else f"{verdict.measured}; {verdict.differs}"
     label, again = (
@@ -113,7 +117,7 @@ def _row(claim: Any, pages: set[str]) -> tuple[str, ...]:
         measured,
         label,
         chapter,
-        f"`{again}`",
+        _command(again),
     )
 
 
@@ -122,7 +126,12 @@ def _missing_command(item: str) -> str:
     from svf_helpers.experiments import registry
 
     names = [name for name, entry in registry.discover().items() if item in entry.figures]
-    return f"`{registry.command(names[0], 'paper')}`" if names else ""
+    return _command(registry.command(names[0], "paper")) if names else ""
+
+
+def _command(text: str) -> str:
+    """A command as code, without the beginning that the head of the page gives."""
+    return f"`{text.removeprefix(RUN)}`"
 
 
 def _chapter(title: str, pages: set[str]) -> str:

@@ -83,7 +83,7 @@ def wide_heads_as_tight_frames(result: Result) -> Verdict:
     """Held to the share of strong pairs."""
     own, last = _pairs(result, lam=4, steps=80_000, tight=True)
     measured = f"{_share(own)} strong pairs on their vectors; {_share(last)} weak ones lean to the last"
-    differs = "pairs near the cut divide two or three vectors; in many heads two weak pairs are opposite to each other"
+    differs = "pairs near the cut divide two or three vectors; in many heads weak pairs lie on opposite sides of one"
     return Verdict(bool(own.all() and last.all()), measured, float(own.mean()), differs)
 
 
@@ -101,7 +101,7 @@ def _pairs(result: Result, tight: bool = False, **wanted) -> tuple[np.ndarray, n
 
 def _both(own: np.ndarray, last: np.ndarray) -> Verdict:
     held = bool(own.all() and last.all())
-    measured = f"{_share(own)} strong pairs on their vectors; {_share(last)} weak ones lean to the last"
+    measured = f"{_share(own)} strong pairs on their vectors; {_share(last)} weak ones lean to the last (one seed)"
     return Verdict(held, measured, float(own.mean()), None if held else "some pairs do not")
 
 

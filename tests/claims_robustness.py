@@ -48,7 +48,7 @@ def aligned_at_p_038(result: Result) -> Verdict:
     """Share of the seeds that align; what the others do instead is counted in the next claim."""
     cosine = result["summary_p_cosine"].mean((-2, -1))[np.abs(result["p_value"] - 0.038).argmin()]
     aligned = int((cosine > ALIGNED).sum())
-    measured = f"{aligned} of {cosine.size} runs, mean over seeds {cosine.mean():.3f}"
+    measured = f"{aligned} of {cosine.size} runs align, mean over seeds {cosine.mean():.3f}"
     differs = "in the others two pairs of interest share a singular vector"
     return Verdict(aligned == cosine.size, measured, aligned / cosine.size, differs)
 

@@ -107,6 +107,8 @@ def test_label_of_one_seed_and_several_lengths(tmp_path):
     info = INFO | {"config": {"seeds": 7, "steps": [10_000, 80_000]}}
     store.save(tmp_path, "one-pair", "quick", ARRAYS, info)
     assert load("one-pair", "quick", tmp_path).label() == "quick scale, 1 seed, 10,000 to 80,000 steps"
+    store.save(tmp_path, "one-pair", "quick", ARRAYS, INFO | {"config": {"seeds": 7, "steps": 0}})
+    assert load("one-pair", "quick", tmp_path).label() == "quick scale, 1 seed"
 
 
 def test_equal_arrays_give_equal_bytes(tmp_path, monkeypatch):

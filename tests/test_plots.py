@@ -88,7 +88,7 @@ def test_gram_heatmap_is_centred_on_zero():
     figure = plots.gram_heatmap(C)
     assert np.allclose(images(figure)[0], C)
     assert figure.axes[0].images[0].get_clim() == (-2, 2)
-    assert figure.axes[0].get_xlabel() == "token coordinate"
+    assert figure.axes[0].get_xlabel() == "coordinate"
 
 
 def test_alignment_heatmap_drops_signs_and_marks_each_side():

@@ -80,7 +80,8 @@ def test_the_scorecard_tells_borne_out_differing_and_missing_apart(root, tmp_pat
     assert scorecard(tmp_path).returncode == 0
     page = (tmp_path / "book" / "scorecard.md").read_text(encoding="utf-8")
     rows = [line for line in page.splitlines() if line.startswith("| ")]
-    command = "python -m svf_helpers.experiments run missing --scale paper"
+    assert "`python -m svf_helpers.experiments`" in page
+    command = "run missing --scale paper"
     assert (
         "| Fig 1a | ten pairs, \\|cos\\| < -.95 | borne out | ten of ten | paper scale, 2 seeds, 10 steps "
         "| [superposition](superposition.md) | `python run it` |"
@@ -91,7 +92,7 @@ def test_the_scorecard_tells_borne_out_differing_and_missing_apart(root, tmp_pat
     ]
     assert f"| Fig 3 | locks | not run yet |  |  | dynamics | `{command}` |" in rows
     assert "| Theorem 1 | closed form | borne out | 1e-8 | in the test | theorem1 |" in page
-    hub = "python -m svf_helpers.experiments run pythia-ioi --scale paper"
+    hub = "run pythia-ioi --scale paper"
     on_small, on_large = (row for row in rows if row.startswith("| Fig 7b"))
     assert "| falls | borne out on pocket-pythia | from .4 to .2 |" in on_small
     assert "| not run yet |" in on_large

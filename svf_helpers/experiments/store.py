@@ -58,12 +58,15 @@ class Result:
         return self.info["command"]
 
     def label(self) -> str:
-        """What a figure's caption says of its data, e.g. ``"paper scale, 10 seeds, 20,000 steps"``."""
+        """What a figure's caption says of its data, e.g. ``"paper scale, 10 seeds, 20,000 steps"``.
+
+        Where nothing was trained, no steps are named.
+        """
         seeds = len(self.seeds)
         steps = np.atleast_1d(self.info["config"]["steps"])
         low, high = int(steps.min()), int(steps.max())
         span = f"{high:,}" if low == high else f"{low:,} to {high:,}"
-        return f"{self.scale} scale, {seeds} seed{'s' * (seeds != 1)}, {span} steps"
+        return f"{self.scale} scale, {seeds} seed{'s' * (seeds != 1)}" + (f", {span} steps" if high else "")
 
 
 def load(name: str, scale: Scale = "paper", folder: str | Path | None = None) -> Result:

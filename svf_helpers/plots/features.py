@@ -110,7 +110,7 @@ def gram_heatmap(
             image = axis.imshow(panel, cmap=DIVERGING, vmin=-limit, vmax=limit)
             feature_ticks(axis.xaxis, list(range(len(panel))), 20 // len(panels))
             feature_ticks(axis.yaxis, list(range(len(panel))), 20 // len(panels))
-            axis.set(xlabel="token coordinate", ylabel="token coordinate", title=name)
+            axis.set(xlabel="coordinate", ylabel="coordinate", title=name)
         colour_bar(figure, image, r"entry of $C = WW^\top$")
     return figure
 

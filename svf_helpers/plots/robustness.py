@@ -69,7 +69,7 @@ def sweep_panels(panels: Sequence[Sweep], *, threshold: float = 0.95, columns: i
         for axis in axes.flat[len(panels):]:
             axis.set_visible(False)
         for row in axes:
-            row[0].set_ylabel("mean |cosine|")
+            row[0].set_ylabel("|cosine|")
     return figure
 
 

@@ -256,7 +256,7 @@ def _picture() -> str:
     )
     return (
         f'<svg viewBox="0 0 700 326"><text x="{_LEFT + 6 * _CELL}" y="18" text-anchor="middle">'
-        f'mean |cos| by rank; dot: pairs share</text>{cells}{marks}{rows}{columns}'
+        f'mean |cos| by rank; dot: pairs share, in either seed</text>{cells}{marks}{rows}{columns}'
         f'<text x="{_LEFT + 6 * _CELL}" y="318" text-anchor="middle">λ (rows: p)</text>'
         f'<rect data-part="cursor" width="{_CELL}" height="{_CELL}" fill="none" stroke="#D55E00" stroke-width="3"/>'
         f"{_matrix()}</svg>"

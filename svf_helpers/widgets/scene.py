@@ -95,7 +95,8 @@ class FrameExplorer:
         self.title, self.sliders, self._render = title, tuple(sliders), render
         if not self.sliders or len({s.name for s in self.sliders}) != len(self.sliders):
             raise ValueError("sliders: one or more with different names are needed")
-        self._markup = (f'<div><div class="svf-picture" role="img" aria-label="{html.escape(title)}">{picture}</div>'
+        self._markup = (f'<div><p class="svf-wide" aria-hidden="true">{_WIDE}</p>'
+                        f'<div class="svf-picture" role="img" aria-label="{html.escape(title)}">{picture}</div>'
                         f'<div class="svf-readout" aria-live="polite" aria-atomic="true">{readout}</div></div>')
         try:
             tree = ElementTree.fromstring(self._markup)
@@ -231,6 +232,8 @@ _STILL = (
     "In Jupyter, trust the notebook or run the cell."
 )
 
+_WIDE = "The picture is wider than this screen: move it sideways."
+
 _STYLE = """<style>
 .svf-explorer { max-width: 700px; color: inherit; }
 .svf-explorer .svf-picture { overflow-x: auto; }
@@ -245,6 +248,8 @@ _STYLE = """<style>
 .svf-explorer p { margin: .3em 0; }
 .svf-explorer .svf-readout { min-height: 6.4em; font-variant-numeric: tabular-nums; }
 .svf-explorer .svf-still { font-size: .85em; font-style: italic; }
+.svf-explorer .svf-wide { display: none; font-size: .85em; font-style: italic; }
+@media (max-width: 520px) { .svf-explorer .svf-wide { display: block; } }
 </style>"""
 
 _SCRIPT = """<script>
