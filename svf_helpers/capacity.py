@@ -146,7 +146,8 @@ def reconstruction_error(
     """
     generator = torch.Generator().manual_seed(seed)
     x = strengths(torch.rand(W.shape[-1], count, generator=generator, dtype=torch.float64), p)
-    read = W.detach().double().mT @ (W.detach().double() @ x)
+    W = W.detach().double().cpu()
+    read = W.mT @ (W @ x)
 
     def error(b: Tensor) -> Tensor:
         return ((read + b[:, None]).relu() - x).square().mean()
@@ -178,8 +179,8 @@ def attention_cost(
         >>> attention_cost(torch.diag(torch.tensor([5.0, 3.0]).double()), [5, 3], contexts).item()
         0.0
     """
-    x, y = contexts
-    aim = torch.as_tensor(targets, dtype=x.dtype)
+    x, y = (part.to(M.device) for part in contexts)
+    aim = torch.as_tensor(targets, dtype=x.dtype, device=x.device)
     wanted = ((x * aim)[:, None] * y).sum(-1).log_softmax(-1)
     given = ((x @ M)[:, None] * y).sum(-1).log_softmax(-1)
     return (wanted.exp() * (wanted - given)).sum(-1).mean()

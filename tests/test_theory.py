@@ -357,3 +357,15 @@ def test_too_few_contexts_are_refused():
     contexts = theory.sample_contexts(F, F, p=0.4, keys=4, contexts=8)  # 24 differences of logits for 36 unknowns
     with pytest.raises(ValueError, match="do not determine Omega"):
         theory.fit_head(contexts.queries, contexts.keys, theory.presence_logits(contexts, (0, 1), 5.0))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_numbers_beside_tensors_on_a_gpu_follow_them():
+    head = theory.TwoPairHead(torch.tensor(2.0, device="cuda"), 1.5, 3.0, torch.tensor(-1.0))
+    assert {part.device.type for part in (head.sigma_1, head.sigma_2, head.gap_1, head.gap_2)} == {"cuda"}
+    on_cpu = theory.TwoPairHead(2.0, 1.5, 3.0, -1.0)
+    torch.testing.assert_close(theory.theorem3_limit(head).cpu(), theory.theorem3_limit(on_cpu))
+    F = torch.randn(4, 6, dtype=torch.float64)
+    F = F / F.norm(dim=0)
+    there = theory.teacher_matrix(F.cuda(), F.cuda(), torch.eye(6).double())
+    torch.testing.assert_close(there.cpu(), theory.teacher_matrix(F, F, torch.eye(6).double()))

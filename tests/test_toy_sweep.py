@@ -102,6 +102,17 @@ def test_batches_are_few_where_padding_is_free_and_cheap_where_it_is_not():
     assert share_batches(rope, float("inf")) == [[0], [1]]
 
 
+def test_rotary_instances_of_different_n_are_swept_apart_and_refused_in_one_batch():
+    """The row of draws after the features places the tokens, so with positions n cannot be padded."""
+    configs = [ToyConfig(n=n, d=6, r=4, positions=8, keys=64, pairs={(0, 4): 9.0}) for n in (10, 16)]
+    with pytest.raises(ValueError, match="with positions takes the values"):
+        train(configs, 5, 0, device="cpu")
+    for run, config in zip(sweep(configs, 30, [0], device="cpu"), configs, strict=True):
+        alone = train(config, 30, 0, device="cpu")
+        for name in ARRAYS:
+            torch.testing.assert_close(getattr(run, name), getattr(alone, name), rtol=1e-4, atol=1e-5)
+
+
 def test_a_stream_of_a_smaller_instance_is_its_own_in_any_batch():
     cpu = torch.device("cpu")
     mixed = UniformStream([1, 1, 2], (9, 11), cpu, [9, 4, 4])

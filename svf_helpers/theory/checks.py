@@ -66,3 +66,9 @@ def numbers(value: float | Tensor, name: str, low: float, high: float, rule: str
     if not ((tensor >= low) & (tensor <= high)).all():
         raise ValueError(f"{name} = {value}: {rule}")
     return tensor
+
+
+def on_one_device(*tensors: Tensor) -> list[Tensor]:
+    """All on the device of the first that is not on the CPU: numbers given beside tensors on a GPU follow them."""
+    device = next((tensor.device for tensor in tensors if tensor.device.type != "cpu"), torch.device("cpu"))
+    return [tensor.to(device) for tensor in tensors]

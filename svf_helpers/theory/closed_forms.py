@@ -83,7 +83,7 @@ def teacher_matrix(
     wide_F, wide_G = checks.dictionary(F, "F"), checks.dictionary(G, "G")
     if targets.shape != (F.shape[-1], G.shape[-1]):
         raise ValueError(f"targets are {tuple(targets.shape)}, features ask for {(F.shape[-1], G.shape[-1])}")
-    T = checks.dictionary(targets, "targets")
+    T = checks.dictionary(targets, "targets").to(wide_F.device)
     return _pseudo_inverse(wide_F, F.dtype).mT @ T @ _pseudo_inverse(wide_G, G.dtype)
 
 

@@ -125,7 +125,7 @@ def _deviation(W: Tensor, c: Tensor | float | None, name: str) -> tuple[Tensor, 
     if W.shape[-1] < W.shape[-2] or not used.all():
         raise ValueError(f"{name} spans fewer dimensions than its features have: Theorem 2 needs an invertible C")
     W = W.double()
-    c = eigenvalues.mean(-1) if c is None else torch.as_tensor(c, dtype=torch.float64)
+    c = eigenvalues.mean(-1) if c is None else torch.as_tensor(c, dtype=torch.float64, device=W.device)
     if not (c > 0).all():
         raise ValueError(f"the scale of {name} is {c}: must be above 0")
     C = W @ W.mT / c[..., None, None]

@@ -45,7 +45,8 @@ class TwoPairHead:
     gap_2: float | Tensor | None = None
 
     def __post_init__(self) -> None:
-        for name in ("sigma_1", "sigma_2", "gap_1", "gap_2"):
+        names = ("sigma_1", "sigma_2", "gap_1", "gap_2")
+        for name in names:
             value = getattr(self, name)
             if value is None:
                 value = self.sigma_1 if name == "gap_1" else -self.sigma_2
@@ -54,6 +55,8 @@ class TwoPairHead:
             lowest = tiny if name.startswith("sigma") else -torch.finfo(torch.float64).max
             checked = checks.numbers(value, name, lowest, torch.finfo(torch.float64).max, rule)
             object.__setattr__(self, name, checked)
+        for name, part in zip(names, checks.on_one_device(*(getattr(self, name) for name in names)), strict=True):
+            object.__setattr__(self, name, part)
 
     def gaps(self, x: Float[Tensor, "... k"], y: Float[Tensor, "... k"]) -> tuple[Tensor, Tensor]:
         """The student's logit gaps $q^\\top \\Omega (g_1 - y)$ for the queries f_1 and x (paper, B.3.1)."""

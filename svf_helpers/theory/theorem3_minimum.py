@@ -215,5 +215,5 @@ def _broadcast(head: TwoPairHead) -> tuple[Tensor, ...]:
 
 
 def _flat(head: TwoPairHead, lam: Tensor) -> tuple[TwoPairHead, Tensor]:
-    *parts, lam = torch.broadcast_tensors(*_broadcast(head), lam)
+    *parts, lam = torch.broadcast_tensors(*checks.on_one_device(*_broadcast(head), lam))
     return TwoPairHead(*parts), lam

@@ -184,7 +184,8 @@ def batch_key(config: ToyConfig) -> tuple:
     """Configurations with equal keys can be trained in one batch."""
     key = {field.name: getattr(config, field.name) for field in fields(ToyConfig) if field.name not in PER_INSTANCE}
     key["whether there are pairs"] = bool(config.pairs)
-    key["r with positions"] = config.r if config.positions else None  # the bands' frequencies depend on it
+    # the bands' frequencies depend on r, and the row of draws after the n features places the tokens
+    key["(n, r) with positions"] = (config.n, config.r) if config.positions else None
     return tuple(key.items())
 
 

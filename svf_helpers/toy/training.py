@@ -49,7 +49,7 @@ def train(
 
     Args:
         config: one configuration, or one for each instance; instances may differ in p, lam, pairs and bands, and in
-            n, d and r (r not with RoPE): smaller ones are padded with zeros, which training leaves zeros.
+            n, d and r (with RoPE d alone): smaller ones are padded with zeros, which training leaves zeros.
         steps: optimiser steps.
         seed: one seed, or one for each instance; not negative.
         dictionary: features to keep fixed; then only W_Q and W_K are trained, on the attention loss (appendix C.3).
