@@ -10,6 +10,7 @@ import time
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+from patient_threads import SETTINGS
 
 
 class ChapterError(Exception):
@@ -30,7 +31,7 @@ def execute(sources: list[str], timeout: float) -> tuple[nbformat.NotebookNode, 
             text=True,
             encoding="utf-8",
             cwd=folder,
-            env=os.environ | {"PYDEVD_DISABLE_FILE_VALIDATION": "1", "PYTHONHASHSEED": "0"},
+            env=SETTINGS | os.environ | {"PYDEVD_DISABLE_FILE_VALIDATION": "1", "PYTHONHASHSEED": "0"},
         )
         begin = time.perf_counter()
         try:

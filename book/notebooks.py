@@ -48,7 +48,8 @@ class Run:
 
 def colab_cell(book: Book, text: str = "") -> str:
     """The source of a notebook's first code cell; chapters with language models need more, which Colab has not."""
-    probe, extra = ("transformer_lens", "[models]") if "language_models" in text else ("svf_helpers", "")
+    loads = re.search(r"load_model\(|transformer_lens", text)
+    probe, extra = ("transformer_lens", "[models]") if loads else ("svf_helpers", "")
     return COLAB_CELL.format(repository=book.repository, branch=book.branch, probe=probe, extra=extra)
 
 
