@@ -156,18 +156,13 @@ def test_whitening_helps_where_it_does_by_less_than_its_null(models):
     S, null, N = (np.concatenate([found[f"summary_{what}"] for found in models.values()], 1)
                   for what in ("sparsity", "null", "n_sv"))
     gain, null_gain = (x[PLAIN].mean() - x[WHITE].mean() for x in (S, null))
-    assert 0.01 < gain < 0.06
+    assert 0 < gain < 0.05
     assert null_gain > gain
     assert S[WHITE].mean() < null[WHITE].mean()
-    by_model = {name: found["summary_sparsity"][WHITE].mean() - found["summary_sparsity"][PLAIN].mean()
-                for name, found in models.items()}
-    assert by_model["seed 1"] < -0.04
-    for name, found in models.items():  # the change is clear in one model alone, by twice its standard error
+    for found in models.values():  # in no model is the change clear, by more than twice its standard error
         change = found["summary_sparsity"][WHITE] - found["summary_sparsity"][PLAIN]
-        assert (abs(change.mean()) > 2 * change.std(ddof=1) / len(change) ** 0.5) == (name == "seed 1")
-    rest = np.concatenate([found["summary_sparsity"][WHITE] - found["summary_sparsity"][PLAIN]
-                           for name, found in models.items() if name != "seed 1"])
-    assert abs(rest.mean()) < 0.01
+        assert abs(change.mean()) < 2 * change.std(ddof=1) / len(change) ** 0.5
+        assert -0.06 < change.mean() < 0.03
     splits = np.nanmean(N[[SPLIT, SPLIT_WHITE]])
     assert splits > 1.8 * max(np.nanmean(N[PLAIN]), np.nanmean(N[WHITE]))
     assert np.abs(S[CENTRED] - S[WHITE]).mean() < 0.02

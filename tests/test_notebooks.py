@@ -487,7 +487,7 @@ def test_colab_cell_installs_once_and_only_there(monkeypatch: pytest.MonkeyPatch
     url = yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"]
     expected = f'install -q "svf-helpers @ git+{url}@main"'
     assert _run_colab_cell(monkeypatch, in_colab=True, installed=False) == [expected]
-    models = "from svf_helpers.language_models import load_model"
+    models = 'from svf_helpers.language_models import load_model\nmodel = load_model("gpt2")'
     with_models = expected.replace("svf-helpers", "svf-helpers[models]", 1)
     assert _run_colab_cell(monkeypatch, in_colab=True, installed=False, text=models) == [with_models]
 
