@@ -87,5 +87,5 @@ def _terms(axis: Axes, name: str, terms: np.ndarray, rotated: np.ndarray) -> Non
     axis.annotate(f"{top + 1}", (top + 1, terms[top]), (0, 2 if terms[top] > 0 else -10), textcoords="offset points",
                   ha="center", fontsize=8, color=OKABE_ITO[1])  # fmt: skip
     axis.set_xticks(ranks if m <= 16 else [1, *range(m // 8, m + 1, m // 8)])
-    axis.set_ylabel(f"{name}: term (logits)")
+    axis.set_ylabel(f"{name},\nterms (logits)")
     axis.legend(loc="upper right", title=f"sum {terms.sum():.2g}", title_fontsize=8, fontsize=7.5, alignment="right")
