@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from dataclasses import replace
 from functools import partial
@@ -427,7 +428,13 @@ def test_all_weights_together_stay_small(root):
 
 
 def test_card_in_the_package_is_the_one_that_the_records_give(root):
-    assert (root / "svf_helpers" / "pocket_models" / "README.md").read_text(encoding="utf8") == model_card()
+    stored, made = (root / "svf_helpers" / "pocket_models" / "README.md").read_text(encoding="utf8"), model_card()
+    # of the circuits, measured anew: other processors round otherwise
+    decimals = re.compile(r"(?<=\| )-?\d\.\d\d(?= \|)")
+    assert decimals.sub("x", stored) == decimals.sub("x", made)
+    numbers = [[float(number) for number in decimals.findall(text)] for text in (stored, made)]
+    assert len(numbers[0]) > 100
+    np.testing.assert_allclose(*numbers, atol=0.02)
 
 
 # Folders

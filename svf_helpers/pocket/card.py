@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from .folders import NAMES as MODELS
 from .folders import training_record
 from .grammar import HELD_OUT_SHARE, SHARES, held_out_pairs, sentences
@@ -17,6 +19,8 @@ WHAT_EACH_KIND_ASKS = {
     "plain": "one person; a gift goes to somebody not named yet",
 }
 
+
+PROMPTS = 64  # on which the circuits are measured
 
 CARD = """\
 # The bundled models: pocket-gpt2 and pocket-pythia
@@ -55,6 +59,19 @@ with pairs seen in training, in new sentences; kind `others` with held-out pairs
 
 {history}
 
+## Circuit
+
+Heads that look from role to role with a mean attention of .3 or more, or without which a twentieth of the logit
+difference is lost, on {prompts} sentences of the task with pairs of names that occur in training. Numbers are mean
+attention from the one role to the other; then what is lost if the head's output is replaced by its mean: of the logit
+difference of right and wrong name on the straight way to the logits ("Direct") and in all ("Total"), and of the right
+name's log-probability, in nats ("Surprise"). Neither model has name movers: no head looks from END at IO much more than
+at S1. In `pocket-gpt2` one head that looks from END at S2 does most of the work; in `pocket-pythia` several share it
+(the chapter on known features takes them out together). `circuit_table` in `svf_helpers.language_models.circuits` makes
+the same table for any model.
+
+{circuits}
+
 ## Licence
 
 The weights, like the code, are under this project's MIT licence.
@@ -78,18 +95,23 @@ accuracies.
 """
 
 
-def model_card() -> str:
-    """The card in Markdown: data, sizes, accuracy at every checkpoint, licence, limits, how to make them again.
+def model_card(circuits: Sequence[str] | None = None) -> str:
+    """The card in Markdown: data, sizes, accuracy at every checkpoint, circuits, licence, limits, how to make them.
+
+    Args:
+        circuits: lines of the section on circuits, where they are at hand; else both models are run, for a while.
 
     Example:
-        >>> print(model_card().splitlines()[0])
+        >>> print(model_card(circuits=["..."]).splitlines()[0])
         # The bundled models: pocket-gpt2 and pocket-pythia
     """
     records = {name: training_record(name) for name in MODELS}
     machine = records[MODELS[0]]["machine"]
     tables = {"sizes": _sizes(records), "kinds": _kinds(), "final": _final(records), "history": _history(records)}
+    tables["circuits"] = _circuits() if circuits is None else circuits
     return CARD.format(
         **{name: "\n".join(rows) for name, rows in tables.items()},
+        prompts=PROMPTS,
         names=len(NAMES),
         places=len(PLACES),
         objects=len(OBJECTS),
@@ -102,6 +124,18 @@ def model_card() -> str:
         torch=machine["torch"],
         transformers=machine["transformers"],
     )
+
+
+def _circuits() -> list[str]:
+    from svf_helpers.language_models import load_model
+    from svf_helpers.language_models.circuits import circuit_table
+    from svf_helpers.pocket import pocket_prompts
+
+    rows = []
+    for name in MODELS:
+        table = circuit_table(load_model(name, device="cpu"), pocket_prompts(PROMPTS, 1_000, "train"))
+        rows += [f"`{name}`, with a mean logit difference of {table.logit_difference:.1f}:", "", table.markdown(), ""]
+    return rows[:-1]
 
 
 def _sizes(records: dict) -> list[str]:
