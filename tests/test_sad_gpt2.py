@@ -1,27 +1,19 @@
 """The chapter on counts of terms over prompts: its figures, and that GPT-2's own result appears once there is one."""
 
-import ast
-import functools
 import json
 import re
-from pathlib import Path
 
-import jupytext
 import numpy as np
 import pytest
 import torch
-from matplotlib.figure import Figure
+from executed_chapter import BOOK, executed
 
-import svf_helpers.glue
-from svf_helpers import language_models
 from svf_helpers.attention import n_sv, sparsity
 from svf_helpers.experiments import load, store
 from svf_helpers.ioi import GPT2_HEADS
 from svf_helpers.plots.sad_gpt2 import AREA, count_dots
 
-BOOK = Path(__file__).parents[1] / "book"
 SOURCE = (BOOK / "sad_gpt2.md").read_text()
-load_model = functools.cache(language_models.load_model)  # the two executions share the bundled model
 P, M = 12, 64
 
 
@@ -54,24 +46,6 @@ def large_result(folder):
     store.save(folder, "gpt2-ioi", "paper", arrays, {"config": {"model": "gpt2", "steps": [0], "seeds": [0]}})
 
 
-def executed(monkeypatch):
-    """What the chapter's code glues, and the pictures that its cells end with, by name."""
-    glued, pictures = {}, {}
-    monkeypatch.setattr(svf_helpers.glue, "glue", lambda name, value: glued.__setitem__(name, str(value)))
-    monkeypatch.setattr(language_models, "load_model", load_model)
-    space = {"__name__": "chapter"}
-    for cell in jupytext.reads(SOURCE, fmt="md:myst").cells:
-        if cell.cell_type != "code":
-            continue
-        tree = ast.parse(cell.source)
-        last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
-        exec(compile(tree, "sad_gpt2.md", "exec"), space)
-        value = eval(compile(ast.Expression(last.value), "sad_gpt2.md", "eval"), space) if last else None
-        if isinstance(value, Figure):
-            pictures[cell.metadata["mystnb"]["figure"]["name"].removeprefix("fig-sad-gpt2-")] = value
-    return glued, pictures
-
-
 @pytest.fixture
 def elsewhere(tmp_path, monkeypatch):
     monkeypatch.setattr(store.platformdirs, "user_data_dir", lambda *_, **__: str(tmp_path))
@@ -79,7 +53,7 @@ def elsewhere(tmp_path, monkeypatch):
 
 
 def test_without_gpt2s_result_the_chapter_shows_the_bundled_model_and_says_so(elsewhere, monkeypatch):
-    glued, pictures = executed(monkeypatch)
+    glued, pictures = executed("sad_gpt2", monkeypatch)
     assert set(re.findall(r"\{glue:text\}`([^`]+)`", SOURCE)) <= set(glued)
     assert "No result gpt2-ioi is stored here yet" in glued["shown"]
     assert "pocket-gpt2 in its place" in glued["shown"]
@@ -96,7 +70,7 @@ def test_without_gpt2s_result_the_chapter_shows_the_bundled_model_and_says_so(el
 
 def test_gpt2s_result_appears_without_a_change_in_the_chapter(elsewhere, monkeypatch):
     large_result(elsewhere)
-    glued, pictures = executed(monkeypatch)
+    glued, pictures = executed("sad_gpt2", monkeypatch)
     made = load("gpt2-ioi")
     assert set(re.findall(r"\{glue:text\}`([^`]+)`", SOURCE)) <= set(glued)
     assert glued["shown"] == "The figures below show the result gpt2-ioi, made from gpt2"

@@ -1,28 +1,20 @@
 """The chapter on attention along training: its figures, and that it shows Pythia's own result once there is one."""
 
-import ast
-import functools
 import json
 import re
-from pathlib import Path
 
-import jupytext
 import numpy as np
 import pytest
 import torch
-from matplotlib.figure import Figure
+from executed_chapter import BOOK, executed
 
-import svf_helpers.glue
-from svf_helpers import language_models
 from svf_helpers.attention import n_sv, sparsity
 from svf_helpers.experiments import load, store
 from svf_helpers.ioi import PYTHIA_HEADS
 from svf_helpers.plots.sad_pythia import curves_along, head_panels, null_curves, running_mean, step_axis
 from svf_helpers.plots.style import new_figure
 
-BOOK = Path(__file__).parents[1] / "book"
 SOURCE = (BOOK / "sad_pythia.md").read_text()
-load_model = functools.cache(language_models.load_model)  # the two executions share the bundled checkpoints
 
 
 def large_result(folder):
@@ -60,24 +52,6 @@ def large_result(folder):
     store.save(folder, "pythia-ioi", "paper", arrays, {"config": config})
 
 
-def executed(monkeypatch):
-    """What the chapter's code glues, and the pictures that its cells end with, by name."""
-    glued, pictures = {}, {}
-    monkeypatch.setattr(svf_helpers.glue, "glue", lambda name, value: glued.__setitem__(name, str(value)))
-    monkeypatch.setattr(language_models, "load_model", load_model)
-    space = {"__name__": "chapter"}
-    for cell in jupytext.reads(SOURCE, fmt="md:myst").cells:
-        if cell.cell_type != "code":
-            continue
-        tree = ast.parse(cell.source)
-        last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
-        exec(compile(tree, "sad_pythia.md", "exec"), space)
-        value = eval(compile(ast.Expression(last.value), "sad_pythia.md", "eval"), space) if last else None
-        if isinstance(value, Figure):
-            pictures[cell.metadata["mystnb"]["figure"]["name"].removeprefix("fig-sad-pythia-")] = value
-    return glued, pictures
-
-
 @pytest.fixture
 def elsewhere(tmp_path, monkeypatch):
     monkeypatch.setattr(store.platformdirs, "user_data_dir", lambda *_, **__: str(tmp_path))
@@ -85,7 +59,7 @@ def elsewhere(tmp_path, monkeypatch):
 
 
 def test_without_pythias_result_the_chapter_shows_the_bundled_model_and_says_so(elsewhere, monkeypatch):
-    glued, pictures = executed(monkeypatch)
+    glued, pictures = executed("sad_pythia", monkeypatch)
     assert set(re.findall(r"\{glue:text\}`([^`]+)`", SOURCE)) <= set(glued)
     assert "No result pythia-ioi is stored here yet" in glued["shown"]
     assert "pocket-pythia in its place" in glued["shown"]
@@ -101,7 +75,7 @@ def test_without_pythias_result_the_chapter_shows_the_bundled_model_and_says_so(
 
 def test_pythias_result_appears_without_a_change_in_the_chapter(elsewhere, monkeypatch):
     large_result(elsewhere)
-    glued, pictures = executed(monkeypatch)
+    glued, pictures = executed("sad_pythia", monkeypatch)
     made = load("pythia-ioi")
     assert set(re.findall(r"\{glue:text\}`([^`]+)`", SOURCE)) <= set(glued)
     assert glued["shown"] == "The figures below show the result pythia-ioi, made from pythia-160m"
