@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -9,10 +10,11 @@ import torch
 from executed_chapter import BOOK, executed
 
 from svf_helpers.attention import n_sv, sparsity
-from svf_helpers.experiments import load, store
+from svf_helpers.experiments import cli, load, store
 from svf_helpers.ioi import PYTHIA_HEADS
 from svf_helpers.plots.sad_pythia import curves_along, head_panels, null_curves, running_mean, step_axis
 from svf_helpers.plots.style import new_figure
+from svf_helpers.pocket import pocket_folder, revisions
 
 SOURCE = (BOOK / "sad_pythia.md").read_text()
 
@@ -97,6 +99,25 @@ def test_pythias_result_appears_without_a_change_in_the_chapter(elsewhere, monke
     np.testing.assert_allclose(bars, made["terms_weights"][0, 0], rtol=1e-5)
     assert "pocket" not in " ".join(glued[name] for name in ("shown", "label", "model", "command", "whose"))
     assert glued["pocket-N-moves"] == "rises from 2.4 to 2.7"  # what is said of the bundled model stays
+
+
+def test_a_result_made_from_a_local_folder_is_added_and_appears(elsewhere, tmp_path, monkeypatch):
+    """The whole way: the command on a GPT-NeoX model with three revisions, `add`, and the chapter as it is."""
+    home, names = tmp_path / "somebodys-model", revisions("pocket-pythia")
+    for name in (names[0], names[-2], names[-1]):
+        shutil.copytree(pocket_folder("pocket-pythia", name), home / name, ignore=shutil.ignore_patterns("steps"))
+    out = tmp_path / "out"
+    run = ["run", "pythia-ioi", "--scale", "paper", "--model", str(home), "--out", str(out), "--device", "cpu"]
+    assert cli.main(run) == 0
+    assert cli.main(["add", str(out / "pythia-ioi.npz"), "--out", str(elsewhere)]) == 0
+    glued, pictures = executed("sad_pythia", monkeypatch)
+    made = load("pythia-ioi")
+    assert set(re.findall(r"\{glue:text\}`([^`]+)`", SOURCE)) <= set(glued)
+    assert glued["shown"] == "The figures below show the result pythia-ioi, made from somebodys-model"
+    assert (glued["K"], glued["H"]) == ("3", str(len(made["layer"])))
+    assert glued["whose"].startswith("found by where heads look")
+    line = pictures["sparsity"].axes[0].lines[0]
+    np.testing.assert_allclose(line.get_ydata(), made["summary_sparsity_weights"].mean((1, 2)), rtol=1e-5)
 
 
 def test_means_are_over_what_is_there():
