@@ -7,7 +7,7 @@ from pathlib import Path
 import jupytext
 from matplotlib.figure import Figure
 
-import svf_helpers.glue
+import svf_helpers.chapters.kit.glue
 from svf_helpers import language_models
 
 BOOK = Path(__file__).parents[1] / "book"
@@ -17,7 +17,7 @@ load_model = functools.cache(language_models.load_model)  # executions share the
 def executed(chapter: str, monkeypatch) -> tuple[dict[str, str], dict[str, Figure]]:
     """What the chapter's code glues, and the pictures that its cells end with, by name (without ``fig-chapter-``)."""
     glued, pictures, prefix = {}, {}, f"fig-{chapter.replace('_', '-')}-"
-    monkeypatch.setattr(svf_helpers.glue, "glue", lambda name, value: glued.__setitem__(name, str(value)))
+    monkeypatch.setattr(svf_helpers.chapters.kit.glue, "glue", lambda name, value: glued.__setitem__(name, str(value)))
     monkeypatch.setattr(language_models, "load_model", load_model)
     space = {"__name__": "chapter"}
     for cell in jupytext.read(BOOK / f"{chapter}.md", fmt="md:myst").cells:

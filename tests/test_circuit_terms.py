@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from tiny_models import save
 
 from svf_helpers.attention import n_sv, sparsity
 from svf_helpers.ioi import CircuitHead, Prompt, Prompts
 from svf_helpers.language_models import head_moments, head_terms, load_model
 from svf_helpers.language_models.circuit_terms import answers, by_length, circuit_terms
+from tests.tiny_models import save
 
 CIRCUIT = (
     CircuitHead("Name Mover", 1, 2, "END", "IO"),

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import tiny_models
 import torch
 
 from svf_helpers import pocket
@@ -12,6 +11,7 @@ from svf_helpers.ioi import TEMPLATES, ioi_prompts
 from svf_helpers.language_models import load_model
 from svf_helpers.language_models.circuits import PAIRS, CircuitTable, circuit_table
 from svf_helpers.token_roles import Prompt, Prompts
+from tests import tiny_models
 
 
 @pytest.fixture(scope="module", params=["pocket-gpt2", "pocket-pythia"])

@@ -384,12 +384,13 @@ def test_the_code_hash_follows_what_the_run_reaches(tmp_path, monkeypatch):
     package = tmp_path / "svf_helpers"
     shutil.copytree(PACKAGE / "experiments", package / "experiments")
     (package / "toy").mkdir()
+    (package / "chapters" / "mine").mkdir(parents=True)
     files = {
         "__init__.py": "__version__ = '0'\n",
         "toy/__init__.py": "from .model import step\n",
         "toy/model.py": "def step(x):\n    return 2 * x\n",
         "plots.py": "COLOUR = 1\n",
-        "experiments/my_runs.py": (
+        "chapters/mine/runs.py": (
             "from svf_helpers.experiments import experiment\nfrom svf_helpers import plots\nA = 1\nB = 2\n"
             "@experiment('a', figures=('Fig 3',), chapter='dynamics', seconds={'quick': 1, 'paper': 2})\n"
             "def run(scale, device, progress, workdir):\n    from svf_helpers.toy import step\n    return step(A)\n"
@@ -407,7 +408,7 @@ def test_the_code_hash_follows_what_the_run_reaches(tmp_path, monkeypatch):
             [sys.executable, "-P", "-c", code], env=env, capture_output=True, text=True, check=True
         ).stdout
 
-    runs, model = "experiments/my_runs.py", "toy/model.py"
+    runs, model = "chapters/mine/runs.py", "toy/model.py"
     plain = fingerprint()
     assert len(plain.strip()) == 16
     assert fingerprint(**{model: 'def step(x):\n    """Doubles."""\n    return 2 * x  # twice\n'}) == plain

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from tiny_models import save, some_tokens
 
 from svf_helpers.attention import relative_attention, score_terms
 from svf_helpers.language_models import head_moments, head_terms_batch, load_model
@@ -11,6 +10,7 @@ from svf_helpers.language_models.heads import read_layer
 from svf_helpers.language_models.moments import pair_counts, seen_covariance
 from svf_helpers.qk import whitened_qk_svd
 from svf_helpers.rope import Rotary
+from tests.tiny_models import save, some_tokens
 
 
 @pytest.fixture(scope="module")

@@ -2,13 +2,13 @@
 
 import pytest
 import torch
-from tiny_models import save, some_tokens
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from svf_helpers.language_models import head_bases, head_moments, head_terms_batch, load_model
 from svf_helpers.language_models import terms as terms_module
 from svf_helpers.language_models.frames import Frames, frames_of_weights, svd_between
 from svf_helpers.language_models.heads import LayerHeads
+from tests.tiny_models import save, some_tokens
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from tiny_models import save, some_tokens
 
 from svf_helpers.attention import n_sv, relative_attention
 from svf_helpers.language_models import head_bases, head_moments, head_terms, head_terms_batch, load_model
@@ -10,6 +9,7 @@ from svf_helpers.language_models import terms as terms_module
 from svf_helpers.language_models.heads import read_layer
 from svf_helpers.qk import qk_svd
 from svf_helpers.rope import Rotary, qk_svd_at_offset
+from tests.tiny_models import save, some_tokens
 
 COVERED = ("gpt2", "neox", "llama", "gptj", "gptneo", "mistral", "stories260K")
 BASES = ("weights", "offset", "whitened")

@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from tiny_models import save, some_tokens
 
+from svf_helpers.chapters.kit.known_features import head_inputs
+from svf_helpers.chapters.known_features.erasure import without_feature
 from svf_helpers.language_models import head_terms_batch, load_model
-from svf_helpers.language_models.erasure import without_feature
 from svf_helpers.language_models.heads import read_layer
-from svf_helpers.language_models.known_features import head_inputs
+from tests.tiny_models import save, some_tokens
 
 # Offset gains (gemma), rotation of neighbours by the bridge's flags (glm, cohere), a mask divided by the root of d_head
 # (codegen), a layer without rotation (smollm3), normalisation after attention (gpt1); and the three of the book.

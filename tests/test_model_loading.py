@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_models import VOCABULARY, save, some_tokens
 
 from svf_helpers.language_models import load_model
+from tests.tiny_models import VOCABULARY, save, some_tokens
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "book"))
+sys.path.insert(0, str(ROOT / "book" / "tools"))
 
 import notebooks  # noqa: E402
 from myst_labels import Book, chapter_names, load_book  # noqa: E402
@@ -237,7 +237,7 @@ mystnb:
     alt: A grey square.
 ---
 from IPython.display import Image, display
-from svf_helpers.glue import glue
+from svf_helpers.chapters.kit.glue import glue
 
 glue("three", f"{3:.2f}")
 display(Image(bytes.fromhex("PIXELS")))

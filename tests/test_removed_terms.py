@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from tiny_models import save, some_tokens
 
 from svf_helpers.attention import relative_attention
 from svf_helpers.language_models import head_bases, head_moments, head_terms_batch, load_model, without_terms
+from tests.tiny_models import save, some_tokens
 
 QUERY, KEY, LAYER, HEAD = 9, 4, 0, 2
 

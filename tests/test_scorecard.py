@@ -1,84 +1,62 @@
 """The scorecard says what the claims and the stored results say, and a claim is held to what was recorded."""
 
-import os
-import shutil
-import subprocess
-import sys
-from pathlib import Path
+import importlib.util
 
+import numpy as np
 import pytest
 
-import svf_helpers
-
-PACKAGE = Path(svf_helpers.__file__).resolve().parent
-
-
-def scorecard(root: Path, *arguments: str) -> subprocess.CompletedProcess:
-    env = os.environ | {"PYTHONPATH": str(PACKAGE.parent)}
-    command = [sys.executable, str(root / "book" / "scorecard.py"), *arguments]
-    return subprocess.run(command, cwd="/", env=env, capture_output=True, text=True, timeout=300)
+from svf_helpers.chapters.kit import claims
+from svf_helpers.chapters.kit.claims import Verdict, claim
+from svf_helpers.chapters.kit.paper_items import PAPER_ITEMS
+from svf_helpers.experiments import Result
 
 
-def test_the_committed_scorecard_is_what_the_claims_give(root):
-    if not (root / "tests" / "test_paper_claims.py").exists():
-        pytest.skip("this copy has no tests/test_paper_claims.py, and so no claims")
-    ended = scorecard(root, "--check")
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+@pytest.fixture
+def scorecard(root):
+    """The script that makes the page, as a module."""
+    spec = importlib.util.spec_from_file_location("scorecard", root / "book" / "tools" / "scorecard.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
-CLAIMS = """
-import numpy as np
-from claims import Verdict, claim
-from svf_helpers.experiments import Result, store
-import claims
-
-INFO = {"scale": "paper", "seeds": [0, 1], "config": {"steps": 10}, "command": "python run it"}
-HERE = Result({"x": np.ones(1)}, INFO)
-def read(place, name, scale):
-    if name == "missing":
-        raise FileNotFoundError(name)
-    return HERE
-claims.store.read = read
-
-@claim("Fig 1a", "ten pairs, |cos| < -.95", "here")
-def pairs(result):
-    return Verdict(True, "ten of ten")
-
-@claim("Fig 2a", "one value", "here")
-def value(result):
-    return Verdict(True, "ok")
-
-@claim("Fig 2a", "two vectors", "here", expect="differs", interval=(0.3, 0.4))
-def vectors(result):
-    return Verdict(False, "0.36", 0.36, "a feature is dropped")
-
-@claim("Fig 3", "locks", "missing")
-def locks(result):
-    return Verdict(True, "never asked")
-
-@claim("Fig 7b", "falls", "here", on="pocket-pythia")
-def falls(result):
-    return Verdict(True, "from .4 to .2")
-
-@claim("Theorem 1", "closed form")
-def theorem(result):
-    assert result is None
-    return Verdict(True, "1e-8")
-"""
+def test_the_committed_scorecard_is_what_the_claims_give(scorecard, capsys):
+    assert scorecard.main(["--check"]) == 0, capsys.readouterr().out
 
 
-def test_the_scorecard_tells_borne_out_differing_and_missing_apart(root, tmp_path):
-    for folder, names in (("book", ["scorecard.py"]), ("tests", ["claims.py", "paper_items.py"])):
-        (tmp_path / folder).mkdir()
-        for name in names:
-            shutil.copy(root / folder / name, tmp_path / folder)
+@pytest.fixture
+def made_up(monkeypatch):
+    """Claims on a made-up result, one of which has none stored."""
+    info = {"scale": "paper", "seeds": [0, 1], "config": {"steps": 10}, "command": "python run it"}
+
+    def read(place, name, scale):
+        if name == "missing":
+            raise FileNotFoundError(name)
+        return Result({"x": np.ones(1)}, info)
+
+    monkeypatch.setattr(claims.store, "read", read)
+    monkeypatch.setattr(claims, "CLAIMS", [])
+    say = lambda *words: lambda result: Verdict(*words)  # noqa: E731
+    claim("Fig 1a", "ten pairs, |cos| < -.95", "here")(say(True, "ten of ten"))
+    claim("Fig 2a", "one value", "here")(say(True, "ok"))
+    deviation = {"expect": "differs", "interval": (0.3, 0.4)}
+    claim("Fig 2a", "two vectors", "here", **deviation)(say(False, "0.36", 0.36, "a feature is dropped"))
+    claim("Fig 3", "locks", "missing")(say(True, "never asked"))
+    claim("Fig 7b", "falls", "here", on="pocket-pythia")(say(True, "from .4 to .2"))
+    claim("Theorem 1", "closed form")(say(True, "1e-8"))
+    return claims.CLAIMS
+
+
+def test_the_scorecard_tells_borne_out_differing_and_missing_apart(scorecard, made_up, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(scorecard, "ROOT", tmp_path)
+    monkeypatch.setattr(scorecard, "PAGE", tmp_path / "scorecard.md")
+    monkeypatch.setattr(scorecard, "load_claims", lambda: (made_up, PAPER_ITEMS))
     (tmp_path / "_toc.yml").write_text(
         "format: jb-book\nroot: book/intro.md\nparts:\n  - chapters:\n      - file: book/superposition.md\n"
     )
-    (tmp_path / "tests" / "test_paper_claims.py").write_text(CLAIMS)
-    assert scorecard(tmp_path, "--check").returncode == 1  # there is no page yet
-    assert scorecard(tmp_path).returncode == 0
-    page = (tmp_path / "book" / "scorecard.md").read_text(encoding="utf-8")
+    assert scorecard.main(["--check"]) == 1  # there is no page yet
+    assert scorecard.main([]) == 0
+    page = scorecard.PAGE.read_text(encoding="utf-8")
     rows = [line for line in page.splitlines() if line.startswith("| ")]
     assert "`python -m svf_helpers.experiments`" in page
     command = "run missing --scale paper"
@@ -102,16 +80,13 @@ def test_the_scorecard_tells_borne_out_differing_and_missing_apart(root, tmp_pat
     assert f"make {len(items)} items" in page
     assert "**2** are borne out, **1** differ in a way that is measured and explained, **1** need a model" in page
     assert f"**{len(items) - 4}** are not run at all" in page
-    assert scorecard(tmp_path, "--check").returncode == 0
-    (tmp_path / "book" / "scorecard.md").write_text(page.replace("ten of ten", "nine of ten"), encoding="utf-8")
-    ended = scorecard(tmp_path, "--check")
-    assert ended.returncode == 1
-    assert "python book/scorecard.py" in ended.stdout
+    assert scorecard.main(["--check"]) == 0
+    scorecard.PAGE.write_text(page.replace("ten of ten", "nine of ten"), encoding="utf-8")
+    assert scorecard.main(["--check"]) == 1
+    assert "python book/tools/scorecard.py" in capsys.readouterr().out
 
 
 def test_a_claim_is_held_to_what_was_recorded(monkeypatch):
-    import claims
-
     def outcome(verdict: claims.Verdict, **expectation) -> str:
         monkeypatch.setattr(claims, "CLAIMS", [])
         claims.claim("Fig 3", "a sentence", **expectation)(lambda result: verdict)

@@ -7,7 +7,7 @@ A chapter reads a result by name::
     result = load("one-pair")  # paper scale
     result["summary_cosines"], result.label(), result.command
 
-A run is a function registered by :func:`experiment`, in a module of this folder whose name ends in ``_runs``.
+A run is a function registered by :func:`experiment`, in ``svf_helpers/chapters/NAME/runs.py``.
 It is started by ``python -m svf_helpers.experiments run NAME --scale quick|paper``.
 """
 

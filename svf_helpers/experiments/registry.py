@@ -5,11 +5,11 @@ Registering costs nothing: a run imports torch inside its function, so that list
 
 import difflib
 import importlib
-import pkgutil
 import re
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import resources
 from typing import Literal
 
 Scale = Literal["quick", "paper"]
@@ -104,11 +104,10 @@ def experiment(
 
 
 def discover() -> dict[str, Experiment]:
-    """Import every module ``svf_helpers.experiments.*_runs`` and return all registered experiments by name."""
-    package = importlib.import_module("svf_helpers.experiments")
-    for module in pkgutil.iter_modules(package.__path__):
-        if module.name.endswith("_runs"):
-            importlib.import_module(f"{package.__name__}.{module.name}")
+    """Import every module ``svf_helpers.chapters.NAME.runs`` and return all registered experiments by name."""
+    folder = resources.files("svf_helpers").joinpath("chapters")
+    for name in sorted(place.name for place in folder.iterdir() if place.joinpath("runs.py").is_file()):
+        importlib.import_module(f"svf_helpers.chapters.{name}.runs")
     return EXPERIMENTS
 
 

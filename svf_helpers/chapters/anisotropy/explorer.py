@@ -1,0 +1,109 @@
+"""The explorer of the chapter on anisotropy: four measures of alignment as a dictionary is stretched (paper, C.3).
+
+Every frame is read off the stored result ``anisotropy``; nothing is trained or interpolated.
+"""
+
+import functools
+from typing import NamedTuple
+
+from svf_helpers.chapters.kit.scene import Frame, FrameExplorer, Slider, rounded
+from svf_helpers.experiments import load
+
+MEASURES = ("all_columns", "signal_columns", "anti_whitened", "whitened")
+NAMES = ("plain, all columns", "plain, σ > 0", "anti-whitened", "whitened SVD")
+COLOURS = ("#0072B2", "#C24E00", "#00805F", "#B05A8C")
+
+
+class DeltaState(NamedTuple):
+    """|cos| of each measure for four pairs (mean of query and key side), and the best columns with sigma of 0, of 8."""
+
+    cosines: tuple[tuple[float, ...], ...]
+    unused: int
+
+
+def delta_state(delta: float, direction: int) -> DeltaState:
+    """What the stored heads say at one stretch and one direction v.
+
+    Args:
+        delta: one of the stored stretches.
+        direction: of the five v, counted from 1.
+
+    Raises:
+        ValueError: for a stretch or direction that was not run.
+
+    Example:
+        >>> [round(pair, 2) for pair in delta_state(0, 1).cosines[0]]
+        [1.0, 1.0, 1.0, 1.0]
+    """
+    stored = _stored()
+    deltas = stored["delta"].tolist()
+    if delta not in deltas:
+        raise ValueError(f"delta = {delta}: stored are {', '.join(f'{value:g}' for value in deltas)}")
+    if direction not in range(1, len(stored["v"]) + 1):
+        raise ValueError(f"direction = {direction}: stored are 1 to {len(stored['v'])}")
+    at = deltas.index(delta), int(direction) - 1
+    cosines = tuple(tuple(stored[f"summary_four_{name}"][at].mean(-1).tolist()) for name in MEASURES)
+    return DeltaState(cosines, int((stored["picked_four"][at] >= 4).sum()))
+
+
+def delta_frame(delta: float, direction: int) -> Frame:
+    """What the picture shows at one setting: the numbers of :func:`delta_state`, as attributes and words.
+
+    Example:
+        >>> delta_frame(0, 1)["bar-3-0"]
+        {'height': 200, 'y': 30}
+    """
+    state, frame = delta_state(delta, direction), {}
+    for m, values in enumerate(state.cosines):
+        for k, value in enumerate(values):
+            height = rounded(_UNIT * value)
+            frame[f"bar-{m}-{k}"] = {"height": height, "y": rounded(_FLOOR - height)}
+        frame[f"mean-{m}"] = {"text": f"{sum(values) / len(values):.2f}"}
+    frame["say-delta"], frame["say-unused"] = {"text": f"{delta:g}"}, {"text": str(state.unused)}
+    return frame
+
+
+def delta_frames() -> FrameExplorer:
+    """Four measures at every stored stretch, for a page without a kernel. End a cell with the call.
+
+    Example:
+        >>> delta_frames()
+        <FrameExplorer 'Four ways to read one head', 55 frames>
+    """
+    stored = _stored()
+    deltas = tuple(int(value) if value == int(value) else value for value in stored["delta"].tolist())
+    directions = tuple(range(1, len(stored["v"]) + 1))
+    sliders = (Slider("delta", "stretch δ", deltas, 0), Slider("direction", "direction v", directions, 1))
+    return FrameExplorer("Four ways to read one head", sliders, _picture(), delta_frame, readout=_READOUT)
+
+
+_FLOOR, _UNIT = 230, 200
+_READOUT = (
+    '<p>At δ = <span data-part="say-delta"></span> the maximum over all columns picks a column with σ = 0, which the '
+    'head does not use, in <span data-part="say-unused"></span> of 8 cases.</p>'
+)
+
+
+@functools.cache
+def _stored():
+    return load("anisotropy")
+
+
+@functools.cache
+def _picture() -> str:
+    rows = "".join(
+        f'<line x1="45" x2="690" y1="{_FLOOR - _UNIT * v:g}" y2="{_FLOOR - _UNIT * v:g}" stroke="currentColor" '
+        f'stroke-opacity="{1 if v == 0 else 0.2}"/><text x="38" y="{_FLOOR - _UNIT * v + 4:g}" text-anchor="end">'
+        f"{v:g}</text>" for v in (0, 0.25, 0.5, 0.75, 1)
+    )
+    bars = "".join(
+        f'<rect data-part="bar-{m}-{k}" x="{60 + 162 * m + 32 * k}" width="26" fill="{colour}"/>'
+        f'<text x="{73 + 162 * m + 32 * k}" y="246" text-anchor="middle">{target}</text>'
+        for m, colour in enumerate(COLOURS) for k, target in enumerate((24, 21, 18, 15))
+    )
+    names = "".join(
+        f'<text x="{121 + 162 * m}" y="266" text-anchor="middle" style="fill:{colour};font-weight:600">{name}</text>'
+        f'<text x="{121 + 162 * m}" y="18" text-anchor="middle">mean <tspan data-part="mean-{m}"></tspan></text>'
+        for m, (name, colour) in enumerate(zip(NAMES, COLOURS, strict=True))
+    )
+    return f'<svg viewBox="0 0 700 280">{rows}{bars}{names}</svg>'

@@ -1,0 +1,141 @@
+"""Claims of the chapter on sparse attention decomposition in the toy model: Figures 5, 6, 7(a) and 24."""
+
+import itertools
+
+import numpy as np
+import torch
+
+from svf_helpers.attention import attention_terms
+from svf_helpers.chapters.kit.claims import Verdict, claim
+from svf_helpers.experiments import Result
+from svf_helpers.qk import QKSVD, qk_svd
+from svf_helpers.toy import ToyConfig
+from svf_helpers.toy.planted import planted_contexts
+
+DOMINATES = 0.8  # share of all sizes from which one term carries a context
+CONTEXTS = 120  # of each choice of pairs
+WEIGHTS = 0  # index of the plain basis
+
+
+@claim(
+    "Fig 5", "late in training, with one pair present, one term carries more than 80 %, in every context", "sad-toy"
+)
+def one_term_carries_one_pair(result: Result) -> Verdict:
+    """The smallest share over seeds, planted pairs and contexts, whatever the strengths; and whose term it is."""
+    terms = _terms(result, 1)
+    shares, own = _shares(terms), terms.abs().argmax(-1) == torch.arange(4).repeat_interleave(CONTEXTS)
+    worst, hits = float(shares.min()), float(own.double().mean())
+    measured = f"smallest share {worst:.3f} in {shares.numel():,} contexts; the pair's own term leads in {hits:.1%}"
+    held = worst > DOMINATES and hits == 1
+    return Verdict(held, measured, worst, None if held else "some contexts have no such term, or another pair's")
+
+
+@claim(
+    "Fig 5",
+    "before training, and early in it, most contexts with one pair present have no such term",
+    "sad-toy",
+)
+def early_terms_are_spread(result: Result) -> Verdict:
+    """At the first record, and at the early one that is stored (step 1,000)."""
+    before = float(result["summary_dominated"][0, :, WEIGHTS, 1].mean())
+    early = (_shares(_terms(result, 1, "_early")) > DOMINATES).double().mean(-1)
+    measured = (
+        f"one term above 80 % in {before:.0%} of contexts at step 0, in {float(early.mean()):.0%} at step "
+        f"{int(result['step_early']):,} ({float(early.min()):.0%} to {float(early.max()):.0%} by seed)"
+    )
+    held = before < 0.5 and float(early.mean()) < 0.5
+    return Verdict(held, measured, float(early.mean()), None if held else "terms concentrate earlier")
+
+
+@claim("Fig 24", "late in training, with no pair present, no term of any size is left (all sizes sum below .001)",
+       "sad-toy")
+def without_pairs_no_term_has_a_size(result: Result) -> Verdict:
+    """Against the median size with one pair, in the same heads."""
+    largest = float(_terms(result, 0).abs().sum(-1).max())
+    present = float(_terms(result, 1).abs().sum(-1).median())
+    measured = f"sizes sum to less than 1e-3 in every context, against a median of {present:.1f} with one pair"
+    held = largest < 1e-3
+    return Verdict(held, measured if held else f"up to {largest:.1e}", largest, None if held else "some terms are left")
+
+
+@claim(
+    "Fig 24",
+    "late in training, with no pair present, no term carries more than 80 % of what is left",
+    "sad-toy",
+    "differs",
+    (0.005, 0.12),
+)
+def without_pairs_no_term_dominates(result: Result) -> Verdict:
+    """Share of contexts with such a term; recorded is the range in which it may lie."""
+    by_seed = (_shares(_terms(result, 0)) > DOMINATES).double().mean(-1)
+    share = float(by_seed.mean())
+    measured = f"in {share:.1%} of contexts one does ({float(by_seed.min()):.0%} to {float(by_seed.max()):.0%} by seed)"
+    return Verdict(share == 0, measured, share, "what is left is of the size of rounding, and has a shape of its own")
+
+
+@claim(
+    "Fig 24",
+    "attention never becomes sparse without features of interest: S stays at or above the rotated null",
+    "sad-toy",
+    "differs",
+    (0.10, 0.21),
+)
+def without_pairs_never_sparse(result: Result) -> Verdict:
+    """The lowest mean sparsity over the records of training, and how many seeds are under their null there."""
+    values, null = (result[f"summary_{name}"][:, :, WEIGHTS, 0] for name in ("sparsity", "null"))
+    at = int(values.mean(1).argmin())
+    lowest, under = float(values[at].mean()), int((values[at] < null[at]).sum())
+    measured = (
+        f"S falls to {lowest:.2f} at step {int(result['step'][at]):,}, under the null ({null[at].mean():.2f}) in "
+        f"{under} of {values.shape[1]} seeds; {values[-1].mean():.2f} at the end (null {null[-1].mean():.2f})"
+    )
+    return Verdict(under == 0, measured, lowest, "what is left has next to no size, but a shape of its own")
+
+
+@claim("Fig 6", "the term of a pair follows x_i (y_j - mean over the other keys), r > .95 in each seed", "sad-toy")
+def terms_follow_strengths(result: Result) -> Verdict:
+    """The lowest correlation over seeds and pairs, with that against x_i y_j alone beside it."""
+    relative, alone = (result[f"summary_correlation_{name}"] for name in ("relative", "alone"))
+    lowest = float(relative.min())
+    measured = f"lowest r {lowest:.4f}; against x_i y_j alone {alone.min():.2f} to {alone.max():.2f}"
+    return Verdict(lowest > 0.95, measured, lowest, None if lowest > 0.95 else "some terms do not follow")
+
+
+@claim("Fig 7a", "at the end one pair is sparser than two, and two than none, in every seed", "sad-toy")
+def one_two_none(result: Result) -> Verdict:
+    """Seeds in this order at the last record, and the first record from which all are."""
+    none, one, two = np.moveaxis(result["summary_sparsity"][:, :, WEIGHTS], -1, 0)
+    ordered = (one < two) & (two < none)
+    always = np.logical_and.accumulate(ordered.all(1)[::-1])[::-1]
+    hits, seeds = int(ordered[-1].sum()), ordered.shape[1]
+    means = ", ".join(f"{values[-1].mean():.3f}" for values in (one, two, none))
+    since = f"; in all of them from step {int(result['step'][always.argmax()]):,}" if always.any() else ""
+    measured = f"in {hits} of {seeds} seeds (means {means}){since}"
+    return Verdict(hits == seeds, measured, hits / seeds, None if hits == seeds else "not in every seed")
+
+
+@claim("Fig 7a", "with one or two pairs present, attention ends sparser than under the rotated null, in every seed",
+       "sad-toy")
+def sparser_than_the_null(result: Result) -> Verdict:
+    """The smallest margin; the null has fallen too, because a head with four singular values has four terms."""
+    values, null = (result[f"summary_{name}"][:, :, WEIGHTS, 1:] for name in ("sparsity", "null"))
+    margin = float((null[-1] - values[-1]).min())
+    measured = f"smallest margin {margin:.3f}; the null itself falls from {null[0].mean():.2f} to {null[-1].mean():.2f}"
+    return Verdict(margin > 0, measured, margin, None if margin > 0 else "not sparser than the null")
+
+
+def _terms(result: Result, present: int, when: str = "") -> torch.Tensor:
+    """[seeds, contexts, ranks]: terms with so many pairs present, every choice of pairs as often, in float64."""
+    config, generator = ToyConfig(), torch.Generator().manual_seed(1)
+    W, W_Q, W_K = (torch.tensor(result[f"{name}{when}"]).double() for name in ("W", "W_Q", "W_K"))
+    svd = QKSVD(*(part[:, None] for part in qk_svd(W_Q, W_K)))
+    found = []
+    for ranks in itertools.combinations(range(4), present):
+        query, keys = planted_contexts(config, ranks, CONTEXTS, generator)
+        found.append(attention_terms(query.double() @ W.mT, keys.double() @ W[:, None].mT, 0, svd))
+    return torch.cat(found, 1)
+
+
+def _shares(terms: torch.Tensor) -> torch.Tensor:
+    """The largest term's part of all sizes."""
+    return terms.abs().amax(-1) / terms.abs().sum(-1)

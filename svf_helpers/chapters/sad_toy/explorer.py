@@ -1,0 +1,188 @@
+"""The explorer of the chapter on sparse attention decomposition: terms of relative attention along training (Fig. 5).
+
+Every frame is read off the stored result ``dynamics``, which holds the weights of its first seed; nothing is trained.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import NamedTuple
+
+import torch
+
+from svf_helpers.attention import attention_terms, n_sv
+from svf_helpers.chapters.kit.scene import Frame, FrameExplorer, Slider, rounded
+from svf_helpers.experiments import load
+from svf_helpers.qk import QKSVD, qk_svd
+from svf_helpers.toy import ToyConfig
+from svf_helpers.toy.planted import Contexts, planted_contexts
+
+TERM, ATTENTION = "#0072B2", "#C24E00"
+CRUMBS = 0.05  # terms whose sizes sum to less than this logit are called crumbs: weights are stored in half precision
+
+
+class TermsState(NamedTuple):
+    """One context at one training step: terms by falling singular value, and the attention on the first key.
+
+    ``needed`` is N_sv, 0 where the relative attention is not positive; ``share`` is the largest term's part of all
+    sizes, None where there are only crumbs.
+    """
+
+    terms: tuple[float, ...]
+    relative: float
+    attention: float
+    share: float | None
+    needed: int
+
+
+def terms_state(step: int, first: float, second: float) -> TermsState:
+    """Terms of the first key's relative attention, with pairs 1 and 2 of the default model planted.
+
+    The other features of query and keys stay as they are; those of pairs 3 and 4 are absent.
+
+    Args:
+        step: of training, one of the records (every 100 steps to 20,000).
+        first: strength of pair 1's features (target logit 24), in the query and in the first key alike.
+        second: the same for pair 2 (target logit 21).
+
+    Raises:
+        ValueError: for a step that is not stored, or strengths outside 0 to 1.
+
+    Example:
+        >>> state = terms_state(20_000, 1.0, 0.0)
+        >>> round(state.terms[0]), round(state.attention, 3), round(state.share, 2)
+        (24, 1.0, 1.0)
+    """
+    for name, value in (("first", first), ("second", second)):
+        if not 0 <= value <= 1:
+            raise ValueError(f"{name} = {value}: a strength lies between 0 and 1")
+    W, W_Q, W_K, svd = _head(step)
+    context = _background()
+    x, y = context.query.clone(), context.keys.clone()
+    for (i, j), strength in zip(ToyConfig().ranked_pairs[:2], (first, second), strict=True):
+        x[i], y[0, j] = strength, strength
+    query, keys = W @ x, y @ W.mT
+    terms = attention_terms(query, keys, 0, svd)
+    sizes = float(terms.abs().sum())
+    return TermsState(
+        tuple(terms.tolist()),
+        float(terms.sum()),
+        float((keys @ (W_K @ (W_Q.mT @ query))).softmax(0)[0]),
+        float(terms.abs().max()) / sizes if sizes >= CRUMBS else None,
+        int(n_sv(terms)),
+    )
+
+
+def terms_frame(step: int, first: float, second: float) -> Frame:
+    """What the picture shows at one setting: the numbers of :func:`terms_state`, as attributes and words.
+
+    Example:
+        >>> terms_frame(20_000, 0.0, 0.0)["say-share"]
+        {'text': 'no share to speak of'}
+    """
+    state, frame = terms_state(step, first, second), {}
+    for k, value in enumerate([*state.terms, state.relative]):
+        height = rounded(_UNIT * abs(value))
+        frame[f"bar-{k}"] = {"height": height, "y": rounded(_ZERO - (height if value > 0 else 0))}
+    height = rounded(_TALL * state.attention)
+    frame["attention"] = {"height": height, "y": rounded(_BOTTOM - height)}
+    frame["say-step"] = {"text": f"{step:,}"}
+    frame["say-relative"] = {"text": f"{state.relative:.1f}".replace("-0.0", "0.0")}
+    frame["say-attention"] = {"text": f"{state.attention:.2f}"}
+    frame["say-share"] = {"text": "no share to speak of" if state.share is None else f"{100 * state.share:.0f} %"}
+    frame["note"] = {"text": _note(state, first, second)}
+    return frame
+
+
+def terms_frames() -> FrameExplorer:
+    """Terms along training for two planted pairs, for a page without a kernel. End a cell with the call.
+
+    Example:
+        >>> terms_frames()
+        <FrameExplorer 'Terms of relative attention', 275 frames>
+    """
+    return FrameExplorer("Terms of relative attention", _SLIDERS, _picture(), terms_frame, readout=_READOUT)
+
+
+def terms_explorer():
+    """The same explorer with ipywidgets, for every 500th step and any strengths, where a kernel runs.
+
+    Example:
+        >>> type(terms_explorer()).__name__
+        'VBox'
+    """
+    return terms_frames().live()
+
+
+@functools.cache
+def _stored():
+    return load("dynamics")
+
+
+@functools.lru_cache(maxsize=64)
+def _head(step: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, QKSVD]:
+    stored = _stored()
+    steps = stored["step"].tolist()
+    if step not in steps:
+        raise ValueError(f"step = {step}: stored are steps {steps[0]} to {steps[-1]:,}, every {steps[1] - steps[0]}")
+    at = steps.index(step)
+    W, W_Q, W_K = (torch.tensor(stored[f"{name}_first_seed"][at]).double() for name in ("W", "W_Q", "W_K"))
+    return W, W_Q, W_K, qk_svd(W_Q, W_K)
+
+
+@functools.cache
+def _background() -> Contexts:
+    """Features of no interest in one query and its four keys, as in training."""
+    drawn = planted_contexts(ToyConfig(), [], 1, torch.Generator().manual_seed(2))
+    return Contexts(drawn.query[0].double(), drawn.keys[0].double())
+
+
+def _note(state: TermsState, first: float, second: float) -> str:
+    if not (first and second) and state.share is not None and state.share > 0.8:
+        return "One pair is present, and one term carries it."
+    if not (first or second):
+        return "No pair is present: there is next to nothing to explain, whatever shape it has."
+    if state.relative <= 0:
+        return "Attention on this key is not above uniform: there is nothing to explain."
+    terms = "1 term reaches" if state.needed == 1 else f"{state.needed} terms are needed to reach"
+    return f"{terms} all of ρ."
+
+
+_SLIDERS = (
+    Slider("step", "training step", (0, 500, 1000, 1500, 2000, 3000, 4000, 6000, 8000, 12000, 20000), 1000),
+    Slider("first", "strength of pair 1 (target 24)", (0, 0.25, 0.5, 0.75, 1), 1, "", 0.05),
+    Slider("second", "strength of pair 2 (target 21)", (0, 0.25, 0.5, 0.75, 1), 0, "", 0.05),
+)
+_READOUT = (
+    '<p>Step <span data-part="say-step"></span>: relative attention ρ = <span data-part="say-relative"></span>, '
+    'attention on the key <span data-part="say-attention"></span>. Largest term, as a share of all sizes: '
+    '<span data-part="say-share"></span>.</p><p data-part="note"></p>'
+)
+# One unit of logit is _UNIT pixels; terms stand on _ZERO, the attention bar on _BOTTOM and is _TALL for 1.
+_UNIT, _ZERO, _BOTTOM, _TALL = 4.6, 245, 245, 200
+
+
+@functools.cache
+def _picture() -> str:
+    rows = "".join(
+        f'<line x1="40" x2="560" y1="{_ZERO - _UNIT * v:g}" y2="{_ZERO - _UNIT * v:g}" stroke="currentColor" '
+        f'stroke-opacity="{1 if v == 0 else 0.2}"/>'
+        f'<text x="34" y="{_ZERO - _UNIT * v + 4:g}" text-anchor="end">{v}</text>'
+        for v in (0, 10, 20, 30, 40)
+    )
+    bars = "".join(
+        f'<rect data-part="bar-{k}" x="{50 + 42 * k}" width="28" fill="{TERM}"/>'
+        f'<text x="{64 + 42 * k}" y="280" text-anchor="middle">{k + 1}</text>' for k in range(10)
+    )
+    return (
+        f'<svg viewBox="0 0 700 305">{rows}{bars}<rect data-part="bar-10" x="500" width="42" fill="#6b6b6b"/>'
+        '<text x="521" y="280" text-anchor="middle">ρ</text><text x="250" y="300" text-anchor="middle">term of '
+        'singular vector</text><text x="300" y="18" text-anchor="middle">terms and their sum (logits)</text>'
+        f'<line x1="600" x2="690" y1="{_BOTTOM}" y2="{_BOTTOM}" stroke="currentColor"/>'
+        f'<rect data-part="attention" x="625" width="40" fill="{ATTENTION}"/>'
+        f'<line x1="610" x2="680" y1="{_BOTTOM - _TALL / 4:g}" y2="{_BOTTOM - _TALL / 4:g}" stroke="currentColor" '
+        'stroke-dasharray="4 3"/><text x="645" y="18" text-anchor="middle">attention</text>'
+        f'<text x="606" y="{_BOTTOM - _TALL / 4 + 4:g}" text-anchor="end">1/4</text>'
+        f'<text x="606" y="{_BOTTOM - _TALL + 4:g}" text-anchor="end">1</text>'
+        '<text x="645" y="280" text-anchor="middle">key 1</text></svg>'
+    )

@@ -1,0 +1,1 @@
+"""The chapter book/theorem2.md: its runs, numbers, figures, explorer, exercises and claims."""

@@ -1,0 +1,114 @@
+"""The explorer of the phase map: what a run ends as, frames against the stored result, and its page."""
+
+import numpy as np
+import pytest
+
+from svf_helpers.chapters.robustness.explorer import (
+    outcome,
+    phase_explorer,
+    phase_frame,
+    phase_frames,
+    phase_state,
+    shared_pairs,
+)
+from svf_helpers.experiments import load
+
+OWN = np.array([[0, 0], [1, 1], [2, 2]])
+
+
+def cosines(*rows):
+    return np.array(rows, dtype=float)
+
+
+def test_pairs_share_only_where_both_sides_do_and_both_lie_on_the_vector():
+    good = np.full((3, 2), 0.99)
+    assert shared_pairs(good, OWN) == ()
+    assert shared_pairs(good, np.array([[1, 1], [0, 0], [1, 1]])) == ((1, 3),)
+    assert shared_pairs(good, np.array([[1, 1], [0, 0], [1, 2]])) == ()  # the key sides differ
+    assert shared_pairs(good, np.array([[1, 0], [2, 2], [1, 0]])) == ()  # u_2 with v_1 is no singular pair
+    bad = cosines([0.99, 0.99], [0.99, 0.99], [0.99, 0.9])
+    assert shared_pairs(bad, np.array([[1, 1], [0, 0], [1, 1]])) == ()
+    assert shared_pairs(bad, np.array([[1, 1], [0, 0], [1, 1]]), threshold=0.8) == ((1, 3),)
+
+
+def test_outcomes_are_told_apart():
+    high, low = np.full((3, 2), 0.99), np.full((3, 2), 0.3)
+    one_low = cosines([0.99, 0.99], [0.99, 0.3], [0.99, 0.99])
+    assert outcome(high, high, OWN) == "own"
+    assert outcome(one_low, high, OWN[[1, 0, 2]]) == "swapped"
+    assert outcome(low, high, np.array([[0, 0], [1, 1], [0, 0]])) == "shared"
+    assert outcome(one_low, one_low, OWN) == "mixed"
+    assert outcome(np.full((3, 2), 0.95), high, OWN) == "swapped"  # the limit itself does not count
+    assert outcome(one_low, one_low, OWN, threshold=0.2) == "own"
+
+
+def test_shapes_must_fit():
+    with pytest.raises(ValueError, match=r"\[pairs, 2\]"):
+        shared_pairs(np.ones((3, 2)), OWN[:2])
+    with pytest.raises(ValueError, match="by_rank and best"):
+        outcome(np.ones((2, 2)), np.ones((3, 2)), OWN)
+
+
+@pytest.mark.parametrize(("row", "column", "seed"), [(0, 0, 0), (5, 3, 0), (5, 3, 1), (11, 11, 1)])
+def test_the_state_is_what_was_stored(row, column, seed):
+    stored = load("phase-map")
+    state = phase_state(stored["p"][row], stored["lam"][column], seed + 1)
+    assert state.by_rank == pytest.approx(stored["summary_cosine"][row, column, seed].mean())
+    assert state.best == pytest.approx(stored["summary_best"][row, column, seed].mean())
+    assert state.best >= state.by_rank - 1e-6
+    # features of interest are numbered 0..7, query features first, and stored pair by pair
+    where = stored["feature"].tolist()
+    cosine = stored["feature_cosine"][row, column, seed]
+    for i in range(8):
+        for j in range(8):
+            assert state.cosines[i][j] == pytest.approx(cosine[where.index(i), where.index(j)])
+
+
+def test_antipodal_pairs_are_those_that_share():
+    stored = load("phase-map")
+    seen = 0
+    for row, p in enumerate(stored["p"]):
+        for column, lam in enumerate(stored["lam"]):
+            state = phase_state(p, lam, 1)
+            if state.outcome != "shared":
+                continue
+            first, second = state.shared[0][:2]
+            seen += 1
+            assert state.cosines[first - 1][second - 1] < -0.9, (row, column)  # the query features
+            assert state.cosines[first + 3][second + 3] < -0.9, (row, column)  # the key features
+    assert seen > 3
+
+
+def test_frames_show_the_cell():
+    stored = load("phase-map")
+    frame = phase_frame(stored["p"][4], stored["lam"][7], 2)
+    assert frame["cursor"] == {"x": 56 + 21 * 7, "y": 28 + 21 * 4}
+    state = phase_state(stored["p"][4], stored["lam"][7], 2)
+    assert frame["say-rank"]["text"] == f"{state.by_rank:.2f}"
+    shared = next(
+        (p, lam, seed) for p in stored["p"] for lam in stored["lam"] for seed in (1, 2)
+        if phase_state(p, lam, seed).outcome == "shared"
+    )
+    first, second = phase_state(*shared).shared[0][:2]
+    frame = phase_frame(*shared)
+    assert frame[f"cos-{second - 1}-{first - 1}"] == {"fill": "#2166ac"}  # full blue: antipodal
+    assert f"pairs {first} and {second} share" in frame["say-note"]["text"]
+
+
+def test_what_was_not_run_is_refused_and_a_live_slider_snaps():
+    with pytest.raises(ValueError, match=r"p = 0\.6"):
+        phase_state(0.6, 4.0, 1)
+    with pytest.raises(ValueError, match="lam = 0"):
+        phase_state(1.0, 0.0, 1)
+    with pytest.raises(ValueError, match="seed = 3"):
+        phase_state(1.0, 4.0, 3)
+    assert phase_frame(0.5, 4.4, 1) == phase_frame(0.521, 4.0, 1)
+
+
+def test_the_page_is_small_and_the_live_explorer_answers():
+    explorer = phase_frames()
+    assert "288 frames" in repr(explorer)
+    assert len(explorer.to_html()) < 120_000
+    p, lam, _, picture = phase_explorer().children
+    p.value, lam.value = 1.0, 0.4
+    assert 'data-part="say-rank">1.00</span>' in picture.value
