@@ -1,12 +1,8 @@
 """Plain Markdown for each directive that a chapter may use: ``BLOCKS[name](page, directive, line, quoted)``."""
 
-from typing import TYPE_CHECKING
-
 from myst_labels import ADMONITIONS, PROOF_KINDS, glossary
+from myst_page import Page
 from myst_parse import Directive, tokens
-
-if TYPE_CHECKING:
-    from myst_to_plain import Plain
 
 
 def quote(text: str) -> str:
@@ -14,11 +10,11 @@ def quote(text: str) -> str:
     return "\n".join(f"> {line}".rstrip() for line in text.split("\n"))
 
 
-def _lead(plain: "Plain", name: str, title: str, line: int) -> str:
+def _lead(plain: Page, name: str, title: str, line: int) -> str:
     return f"**{name}**" + (f" ({plain.inline(title, line)})" if title else "")
 
 
-def _statement(plain: "Plain", block: Directive, line: int, quoted: bool) -> str:
+def _statement(plain: Page, block: Directive, line: int, quoted: bool) -> str:
     kind = block.name.removeprefix("prf:")
     number = "" if "nonumber" in block.options else plain.number(line, plain.book.counters[kind])
     title = f" ({plain.inline(block.argument, line)})" if block.argument else ""
@@ -26,17 +22,17 @@ def _statement(plain: "Plain", block: Directive, line: int, quoted: bool) -> str
     return quote(f"{lead}\n\n{plain.markdown(block.body, block.line, quoted=True)}")
 
 
-def _proof(plain: "Plain", block: Directive, line: int, quoted: bool) -> str:
+def _proof(plain: Page, block: Directive, line: int, quoted: bool) -> str:
     return quote(f"**Proof.**\n\n{plain.markdown(block.body, block.line, quoted=True)}")
 
 
-def _exercise(plain: "Plain", block: Directive, line: int, quoted: bool) -> str:
+def _exercise(plain: Page, block: Directive, line: int, quoted: bool) -> str:
     form = plain.book.number_forms["exercise"]
     lead = _lead(plain, form % plain.number(line, "exercise"), block.argument, line)
     return f"{lead}\n\n{plain.markdown(block.body, block.line, quoted)}".rstrip()
 
 
-def _solution_title(plain: "Plain", block: Directive, line: int) -> str:
+def _solution_title(plain: Page, block: Directive, line: int) -> str:
     label = plain.book.labels.get(block.argument)
     if label is None or label.kind != "exercise" or label.page != plain.page:
         raise plain.refuse(line, f"{{{block.name}}} {block.argument}", "no exercise of this page has this label")
@@ -48,11 +44,11 @@ def _fold(title: str, body: str) -> str:
     return f"<details>\n<summary>{title}</summary>\n\n{body}\n\n</details>"
 
 
-def _solution(plain: "Plain", block: Directive, line: int, quoted: bool) -> str:
+def _solution(plain: Page, block: Directive, line: int, quoted: bool) -> str:
     return _fold(_solution_title(plain, block, line), plain.markdown(block.body, block.line, quoted))
 
 
-def _solution_start(plain: "Plain", block: Directive, line: int, quoted: bool) -> str:
+def _solution_start(plain: Page, block: Directive, line: int, quoted: bool) -> str:
     if plain.solutions:
         raise plain.refuse(line, "{solution-start}", "the solution before it has no {solution-end}")
     plain.solutions += 1
@@ -60,14 +56,14 @@ def _solution_start(plain: "Plain", block: Directive, line: int, quoted: bool) -
     return f"**{_solution_title(plain, block, line)}**\n\n{body}".rstrip()
 
 
-def _solution_end(plain: "Plain", block: Directive, line: int, quoted: bool) -> str:
+def _solution_end(plain: Page, block: Directive, line: int, quoted: bool) -> str:
     if not plain.solutions:
         raise plain.refuse(line, "{solution-end}", "no {solution-start} before it")
     plain.solutions -= 1
     return ""
 
 
-def _admonition(plain: "Plain", block: Directive, line: int, quoted: bool) -> str:
+def _admonition(plain: Page, block: Directive, line: int, quoted: bool) -> str:
     titled = block.name in ("admonition", "dropdown")
     title = plain.inline(block.argument, line) if titled else block.name.capitalize().replace("Seealso", "See also")
     text = block.body if titled or not block.argument else f"{block.argument}\n{block.body}"
@@ -77,7 +73,7 @@ def _admonition(plain: "Plain", block: Directive, line: int, quoted: bool) -> st
     return quote(f"**{title}**\n\n{plain.markdown(text, start, quoted=True)}".rstrip())
 
 
-def _figure(plain: "Plain", block: Directive, line: int, quoted: bool) -> str:
+def _figure(plain: Page, block: Directive, line: int, quoted: bool) -> str:
     alt = str(block.options.get("alt", ""))
     if not alt:
         raise plain.refuse(line, f"{{{block.name}}}", "it needs :alt: that states what the picture shows")
@@ -87,17 +83,17 @@ def _figure(plain: "Plain", block: Directive, line: int, quoted: bool) -> str:
     return f"{image}\n\n{plain.caption('figure', plain.number(line, 'figure'), block.body, block.line, quoted)}"
 
 
-def _math(plain: "Plain", block: Directive, line: int, quoted: bool) -> str:
+def _math(plain: Page, block: Directive, line: int, quoted: bool) -> str:
     tex = f"{block.argument}\n{block.body}"
     return plain.formula(tex, line, plain.number(line, "equation"), quoted)
 
 
-def _table(plain: "Plain", block: Directive, line: int, quoted: bool) -> str:
+def _table(plain: Page, block: Directive, line: int, quoted: bool) -> str:
     table = plain.markdown(block.body, block.line, quoted)
     return _with_caption(plain, block, line, table)
 
 
-def _list_table(plain: "Plain", block: Directive, line: int, quoted: bool) -> str:
+def _list_table(plain: Page, block: Directive, line: int, quoted: bool) -> str:
     """A list of lists as a table; each cell is one run of text."""
     rows: list[list[str]] = []
     depth = 0
@@ -121,13 +117,13 @@ def _list_table(plain: "Plain", block: Directive, line: int, quoted: bool) -> st
     return _with_caption(plain, block, line, "\n".join("| " + " | ".join(row) + " |" for row in rows))
 
 
-def _with_caption(plain: "Plain", block: Directive, line: int, table: str) -> str:
+def _with_caption(plain: Page, block: Directive, line: int, table: str) -> str:
     if not block.argument:
         return table
     return f"{plain.caption('table', plain.number(line, 'table'), block.argument, line, True)}\n\n{table}"
 
 
-def _glossary(plain: "Plain", block: Directive, line: int, quoted: bool) -> str:
+def _glossary(plain: Page, block: Directive, line: int, quoted: bool) -> str:
     items = []
     for term, text, start in glossary(block.body):
         meaning = plain.markdown(text, block.line + start, quoted=True)
@@ -135,11 +131,11 @@ def _glossary(plain: "Plain", block: Directive, line: int, quoted: bool) -> str:
     return "\n".join(items)
 
 
-def _code(plain: "Plain", block: Directive, line: int, quoted: bool) -> str:
+def _code(plain: Page, block: Directive, line: int, quoted: bool) -> str:
     return f"```{block.argument}\n{block.body}\n```"
 
 
-def _nothing(plain: "Plain", block: Directive, line: int, quoted: bool) -> str:
+def _nothing(plain: Page, block: Directive, line: int, quoted: bool) -> str:
     return ""
 
 

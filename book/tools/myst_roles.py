@@ -1,20 +1,17 @@
 """Plain Markdown for each role that a chapter may use: ``ROLES[name](page, content, line)``."""
 
 import re
-from typing import TYPE_CHECKING
 
 from myst_labels import PROOF_KINDS, Label
-
-if TYPE_CHECKING:
-    from myst_to_plain import Plain
+from myst_page import Page
 
 
-def link(plain: "Plain", text: str, label: Label) -> str:
+def link(plain: Page, text: str, label: Label) -> str:
     """A link to another page of the published book; within its own page, only the words."""
     return text if label.page == plain.page else f"[{text}]({plain.book.url(label.page, label.anchor)})"
 
 
-def page_link(plain: "Plain", path: str, text: str, line: int, fragment: str = "") -> str:
+def page_link(plain: Page, path: str, text: str, line: int, fragment: str = "") -> str:
     """A link to a page, named as in a link or in {doc}: relative to this page, or from the root with a slash."""
     folder = "" if path.startswith("/") else plain.page.rpartition("/")[0] + "/"
     page = folder + path.lstrip("/")
@@ -31,20 +28,20 @@ def _split(content: str) -> tuple[str, str]:
     return (found[1], found[2]) if found else ("", content.strip())
 
 
-def _find(plain: "Plain", name: str, line: int, role: str) -> Label:
+def _find(plain: Page, name: str, line: int, role: str) -> Label:
     label = plain.book.labels.get(name)
     if label is None:
         raise plain.refuse(line, f"{{{role}}}`{name}`", "no page has this label")
     return label
 
 
-def _number_words(plain: "Plain", label: Label) -> str:
+def _number_words(plain: Page, label: Label) -> str:
     if label.kind in PROOF_KINDS:
         return f"{label.kind.capitalize()} {label.number}".strip()
     return plain.book.number_forms[label.kind] % label.number
 
 
-def _ref(plain: "Plain", content: str, line: int) -> str:
+def _ref(plain: Page, content: str, line: int) -> str:
     words, name = _split(content)
     label = _find(plain, name, line, "ref")
     if label.kind in PROOF_KINDS or label.kind == "equation":
@@ -58,7 +55,7 @@ def _ref(plain: "Plain", content: str, line: int) -> str:
     return link(plain, words, label)
 
 
-def _numref(plain: "Plain", content: str, line: int) -> str:
+def _numref(plain: Page, content: str, line: int) -> str:
     words, name = _split(content)
     label = _find(plain, name, line, "numref")
     if not label.number or label.kind == "equation":
@@ -68,14 +65,14 @@ def _numref(plain: "Plain", content: str, line: int) -> str:
     return link(plain, text, label)
 
 
-def _eq(plain: "Plain", content: str, line: int) -> str:
+def _eq(plain: Page, content: str, line: int) -> str:
     label = _find(plain, content.strip(), line, "eq")
     if label.kind != "equation":
         raise plain.refuse(line, f"{{eq}}`{content}`", f"this is a {label.kind}")
     return link(plain, f"({label.number})", label)
 
 
-def _proof_ref(plain: "Plain", content: str, line: int) -> str:
+def _proof_ref(plain: Page, content: str, line: int) -> str:
     words, name = _split(content)
     label = _find(plain, name, line, "prf:ref")
     if label.kind not in PROOF_KINDS:
@@ -84,13 +81,13 @@ def _proof_ref(plain: "Plain", content: str, line: int) -> str:
     return link(plain, text, label)
 
 
-def _doc(plain: "Plain", content: str, line: int) -> str:
+def _doc(plain: Page, content: str, line: int) -> str:
     words, path = _split(content)
     return page_link(plain, path.removesuffix(".md"), words, line)
 
 
 def _cite(textual: bool):
-    def cite(plain: "Plain", content: str, line: int) -> str:
+    def cite(plain: Page, content: str, line: int) -> str:
         works = []
         for key in (part.strip() for part in content.split(",")):
             if key not in plain.book.bibliography:
@@ -103,7 +100,7 @@ def _cite(textual: bool):
     return cite
 
 
-def _glue(plain: "Plain", content: str, line: int) -> str:
+def _glue(plain: Page, content: str, line: int) -> str:
     name = content.strip()
     if "::" in name:
         raise plain.refuse(line, f"{{glue}}`{name}`", "a number of another chapter: compute it in this one")
@@ -112,7 +109,7 @@ def _glue(plain: "Plain", content: str, line: int) -> str:
     return re.sub(r"([\\`*_\[\]<>$|])", r"\\\1", plain.glued[name])
 
 
-def _term(plain: "Plain", content: str, line: int) -> str:
+def _term(plain: Page, content: str, line: int) -> str:
     words, name = _split(content)
     label = plain.book.terms.get(name.lower())
     if label is None:
@@ -120,7 +117,7 @@ def _term(plain: "Plain", content: str, line: int) -> str:
     return link(plain, words or name, label)
 
 
-def _python(plain: "Plain", content: str, line: int) -> str:
+def _python(plain: Page, content: str, line: int) -> str:
     words, name = _split(content)
     shown = words or (name.rpartition(".")[2] if name.startswith("~") else name)
     return f"[`{shown.removesuffix('()')}`]({plain.book.url('book/api', name.lstrip('~').removesuffix('()'))})"

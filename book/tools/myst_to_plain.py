@@ -8,7 +8,7 @@ import re
 
 from markdown_it.token import Token
 from myst_blocks import BLOCKS
-from myst_labels import Book
+from myst_page import Page
 from myst_parse import directive, positions, tokens
 from myst_roles import ROLES, link, page_link
 
@@ -20,26 +20,10 @@ _PLAIN_INLINE = {"text", "text_special", "softbreak", "hardbreak", "em_open", "e
 _PLAIN_INLINE |= {"s_open", "s_close", "code_inline", "link_close", "html_inline", "math_inline_double"}
 
 
-class Plain:
-    """The transformation for one page of the book; ``glued`` holds what its cells have stored for the text."""
-
-    def __init__(self, book: Book, page: str, glued: dict[str, str] | None = None) -> None:
-        self.book, self.page, self.glued = book, page, glued or {}
-        self.solutions = 0  # how many {solution-start} are open
-
-    def refuse(self, line: int, construct: str, why: str = "no plain Markdown is known for it") -> ValueError:
-        """The error for a construct at a line (from 0), for the caller to raise."""
-        return ValueError(f"{self.page}.md:{line + 1}: {construct}: {why}")
-
-    def number(self, line: int, counter: str) -> str:
-        """The number that the book gives to the thing of this kind at this line; empty if it has none."""
-        return self.book.numbers.get((self.page, line, counter), "")
+class Plain(Page):
+    """The transformation for one page of the book."""
 
     def markdown(self, text: str, line: int = 0, quoted: bool = False) -> str:
-        """The plain form of Markdown that begins at ``line`` of the page.
-
-        ``quoted``: it will stand in a block quote, where Jupyter needs each formula on one line.
-        """
         lines = text.splitlines()
         starts = [0]
         for source in lines:
@@ -64,10 +48,6 @@ class Plain:
         for start, end, new in sorted(edits, reverse=True):
             padded = padded[:start] + new + padded[end:]
         return padded.strip("\n")
-
-    def inline(self, text: str, line: int) -> str:
-        """The plain form of a title: Markdown without a paragraph of its own."""
-        return self.markdown(text, line, quoted=True)
 
     def _block(self, token: Token, here: int, line: int, quoted: bool, lines: list[str]) -> str | None:
         """The new text for a block, "" to remove it, or None to keep it as it is."""
@@ -111,20 +91,6 @@ class Plain:
         if first and lines[first - 1].strip(" >") and not lines[first - 1].strip().startswith((":::", "```")):
             rows.insert(0, "")
         return starts[first], starts[last], "".join(f"{indent}{row}".rstrip() + "\n" for row in rows)
-
-    def formula(self, tex: str, line: int, number: str, one_line: bool) -> str:
-        """Display mathematics with the book's number as its tag."""
-        tex = tex.strip()
-        if number and re.search(r"\\begin\{(align|gather|equation|multline)\*?\}", tex):
-            raise self.refuse(line, "labelled formula", "use {aligned} inside: only it takes one number for all lines")
-        if r"\\" in tex and r"\begin{" not in tex:
-            tex = rf"\begin{{aligned}} {tex} \end{{aligned}}"  # as the book does; MathJax alone ignores the break
-        if one_line:
-            if re.search(r"(?<!\\)%", tex):
-                raise self.refuse(line, "% in a formula", "a comment would swallow the rest of it")
-            tex = " ".join(tex.split())
-        tag = rf" \tag{{{number}}}" if number else ""
-        return f"$${tex}{tag}$$" if one_line else f"$$\n{tex}{tag}\n$$"
 
     def _inline(self, inline: Token, lines, starts, cursor, in_table: bool, line: int, quoted: bool):
         """The edits of one run of text."""
@@ -178,23 +144,6 @@ class Plain:
         if path.endswith(".md") and "://" not in path:
             return page_link(self, path.removesuffix(".md"), text, line, fragment)
         return f"[{text}]({self.file(address, line, 'blob')})"
-
-    def file(self, path: str, line: int, view: str = "raw") -> str:
-        """The repository's address of a file that the page names; it has to exist."""
-        if path.startswith(("http://", "https://")):
-            return path
-        folder = self.book.root if path.startswith("/") else (self.book.root / self.page).parent
-        target = (folder / path.lstrip("/")).resolve()
-        if not target.exists() or not target.is_relative_to(self.book.root.resolve()):
-            raise self.refuse(line, path, "no such file in the repository")
-        relative = target.relative_to(self.book.root.resolve()).as_posix()
-        return f"{self.book.repository}/{view}/{self.book.branch}/{relative}"
-
-    def caption(self, counter: str, number: str, text: str, line: int, quoted: bool = False) -> str:
-        """ "**Figure 2.1.** The caption." """
-        form = self.book.number_forms[counter]
-        lead = f"**{form % number}.** " if number else ""
-        return lead + self.markdown(text.strip(), line, quoted)
 
 
 def _indent(line: str) -> str:

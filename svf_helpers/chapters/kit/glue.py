@@ -1,7 +1,7 @@
 """Numbers and words that a chapter computes and uses in its prose.
 
-``show_numbers(numbers(result))`` in one hidden cell, and ``{glue:text}`best-cosine``` in a sentence of the same chapter;
-``svf_helpers/chapters/NAME/numbers.py`` says what each number is.
+``show_numbers(numbers(result))`` in one hidden cell, and ``{glue:text}`best-cosine``` in a sentence of the same
+chapter; ``svf_helpers/chapters/NAME/numbers.py`` says what each number is.
 The record has the form that the book's builder reads (`myst_nb`), but needs nothing except IPython: the same cell runs
 in Colab, where the builder is not installed, and in plain Python, where it does nothing.
 """
