@@ -4,4 +4,4 @@ Import what you need from its module, e.g. ``from svf_helpers.qk import qk_svd``
 Nothing is imported here, so that ``import svf_helpers`` costs nothing.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

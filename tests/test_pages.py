@@ -31,6 +31,9 @@ FLAGS = [
     "--disable-sync",
 ]
 
+# Beside ten other jobs on two cores a screenshot that takes a second alone may take minutes, and be right all the same.
+PATIENCE = 600_000  # milliseconds
+
 # Directives, roles and TeX that a reader must never meet as text.
 RAW_MARKUP = re.compile(
     r"\{[a-z][a-z:_-]*\}`"  # {glue:text}`name`
@@ -90,7 +93,7 @@ def browser(chromium, book) -> Iterator:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        running = playwright.chromium.launch(executable_path=chromium, args=FLAGS, timeout=PATIENCE)
         yield running
         running.close()
 
@@ -103,6 +106,7 @@ class Visit:
         self.problems: list[str] = []
         self.requests: list[str] = []
         self.context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme="light")
+        self.context.set_default_timeout(PATIENCE)
         self.page = self.context.new_page()
         self.page.on("console", self._console)
         self.page.on("pageerror", lambda error: self.problems.append(f"uncaught: {error}"))
@@ -211,6 +215,28 @@ def test_what_cells_print_is_all_in_sight(visit):
     assert visit.page.eval_on_selector_all("article .cell_output pre", hidden) == []
 
 
+def test_code_fits_the_column_and_wraps_in_print(visit):
+    cut = "e => e.filter(p => p.scrollWidth > p.clientWidth + 1).map(p => p.textContent.slice(0, 80))"
+    code = "article .cell_input pre"
+    assert visit.page.eval_on_selector_all(code, cut) == []
+    visit.page.set_viewport_size({"width": 700, "height": 900})  # A4 between its margins
+    visit.page.emulate_media(media="print")
+    assert visit.page.eval_on_selector_all(code, cut) == []
+    visit.page.emulate_media(media="screen")
+    visit.page.set_viewport_size({"width": 1280, "height": 900})
+
+
+def test_solutions_stay_folded_in_print(visit):
+    visit.page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    visit.page.emulate_media(media="print")
+    shown = """e => e.filter(s => [...s.children].some(
+        c => !c.matches('.admonition-title, button') && c.getBoundingClientRect().height > 0 && c.checkVisibility()))
+        .map(s => s.textContent.slice(0, 60))"""
+    assert visit.page.eval_on_selector_all("article .solution.dropdown", shown) == []
+    visit.page.emulate_media(media="screen")
+    visit.page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+
+
 def test_figures_keep_their_colours_in_dark_mode(visit, shots):
     name = visit.file.stem
     visit.theme("light")
@@ -272,6 +298,7 @@ def test_sliders_redraw_without_a_kernel(visit):
 
 def test_first_page_leads_into_the_book(browser, book):
     context = browser.new_context()
+    context.set_default_timeout(PATIENCE)
     page = context.new_page()
     page.goto((book / "index.html").as_uri())
     page.wait_for_url(re.compile(r"book/intro\.html"))
@@ -283,9 +310,10 @@ def test_first_page_leads_into_the_book(browser, book):
 
 def test_search_finds_a_word_of_the_book(browser, book):
     context = browser.new_context()
+    context.set_default_timeout(PATIENCE)
     page = context.new_page()
     page.goto((book / "search.html").as_uri() + "?q=singular")
-    page.wait_for_selector("#search-results li", timeout=20_000)
+    page.wait_for_selector("#search-results li")
     assert page.locator("#search-results li").count() > 0
     context.close()
 
