@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
-TEXT_ONLY = {"api", "status", "scorecard", "references"}
+TEXT_ONLY = {"status", "scorecard", "references"}
 TEXT_SUFFIXES = {".md", ".py", ".ipynb", ".toml", ".yml", ".yaml", ".cff", ".txt", ".bib", ".css", ".js", ".json", ""}
 
 
@@ -32,8 +32,18 @@ def text_files() -> list[Path]:
 
 
 def toc_files() -> list[str]:
+    """Every page of the contents, those below a page included."""
+
+    def below(pages: list[dict]) -> list[str]:
+        return [file for page in pages for file in (page["file"], *below(page.get("sections", [])))]
+
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf8"))
-    return [toc["root"]] + [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
+    return [toc["root"], *(file for part in toc["parts"] for file in below(part["chapters"]))]
+
+
+def is_text(name: str) -> bool:
+    """Whether a page has nothing to run: the reference of the modules, and a few others."""
+    return Path(name).stem in TEXT_ONLY or name.startswith("book/api/")
 
 
 def foreign_addresses(text: str, config: dict) -> set[str]:
@@ -149,11 +159,11 @@ def test_chapters_of_the_contents_exist_with_their_notebooks():
         assert path.suffix == ".md", f"{name}: name the extension, for a notebook of the same name stands beside it"
         assert path.is_file(), f"{name} is in _toc.yml and not in the repository"
         notebook = path.with_suffix(".ipynb")
-        assert notebook.is_file() != (path.stem in TEXT_ONLY), f"{name}: a chapter has a notebook, a text page none"
+        assert notebook.is_file() != is_text(name), f"{name}: a chapter has a notebook, a text page none"
 
 
 def test_no_chapter_is_left_out_of_the_contents():
-    pages = {str(path.relative_to(ROOT)) for path in (ROOT / "book").glob("*.md")}
+    pages = {str(path.relative_to(ROOT)) for path in (ROOT / "book").rglob("*.md")}
     assert pages == set(toc_files())
     orphans = [path.name for path in (ROOT / "book").glob("*.ipynb") if not path.with_suffix(".md").is_file()]
     assert orphans == []
@@ -161,7 +171,7 @@ def test_no_chapter_is_left_out_of_the_contents():
 
 def test_readme_lists_every_chapter():
     readme = (ROOT / "README.md").read_text(encoding="utf8")
-    missing = [name for name in toc_files() if Path(name).stem not in TEXT_ONLY and f"({name})" not in readme]
+    missing = [name for name in toc_files() if not is_text(name) and f"({name})" not in readme]
     assert missing == []
 
 

@@ -47,8 +47,12 @@ RAW_MARKUP = re.compile(
 
 def pages() -> list[str]:
     """Every page of the table of contents, as its path in the built book without the suffix."""
+
+    def below(listed: list[dict]) -> list[str]:
+        return [file for page in listed for file in (page["file"], *below(page.get("sections", [])))]
+
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf8"))
-    files = [toc["root"]] + [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
+    files = [toc["root"], *(file for part in toc["parts"] for file in below(part["chapters"]))]
     return [name.removesuffix(".md") for name in files]
 
 

@@ -119,8 +119,11 @@ def _term(plain: Page, content: str, line: int) -> str:
 
 def _python(plain: Page, content: str, line: int) -> str:
     words, name = _split(content)
-    shown = words or (name.rpartition(".")[2] if name.startswith("~") else name)
-    return f"[`{shown.removesuffix('()')}`]({plain.book.url('book/api', name.lstrip('~').removesuffix('()'))})"
+    shown, name = words or (name.rpartition(".")[2] if name.startswith("~") else name), name.lstrip("~")
+    page = f"book/api/{name.split('.')[1]}"  # one page for each public module of the package
+    if page not in plain.book.titles:
+        raise plain.refuse(line, content, f"no page of the reference shows it: there is no {page}.md")
+    return f"[`{shown.removesuffix('()')}`]({plain.book.url(page, name.removesuffix('()'))})"
 
 
 def _enclose(before: str, after: str):
