@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Num
 from matplotlib.figure import Figure
 
 from svf_helpers.chapters.kit.style import MARKERS, OKABE_ITO, Array, as_array, as_labels, house_style, new_figure
@@ -19,7 +19,7 @@ AREA = 260.0  # of a dot that stands for all prompts, in points squared
 
 
 def count_dots(
-    counts: Mapping[str, Sequence[Int[Array, " cases"]]], *, heads: Sequence[str], ylabel: str = "$N_{sv}$"
+    counts: Mapping[str, Sequence[Num[Array, " _"] | Sequence[int]]], *, heads: Sequence[str], ylabel: str = "$N_{sv}$"
 ) -> Figure:
     """The distribution of a count for each head: the area of a dot is the share of cases, a bar marks the median.
 
@@ -66,7 +66,7 @@ def count_dots(
 
 
 def against_share(
-    panels: Mapping[str, Mapping[str, tuple[Float[Array, " cases"], Float[Array, " cases"]]]],
+    panels: Mapping[str, Mapping[str, tuple[Num[Array, " cases"], Num[Array, " cases"]]]],
     *,
     xlabel: str = "share of sizes left by cancellation, c",
 ) -> Figure:
@@ -80,7 +80,8 @@ def against_share(
         ValueError: for a head whose two lists differ in length.
 
     Example:
-        >>> len(against_share({"$N_{sv}$": {"0.3": ([0.1, 0.9], [1, 2])}}).axes)
+        >>> cases = np.array([0.1, 0.9]), np.array([1, 2])
+        >>> len(against_share({"$N_{sv}$": {"0.3": cases}}).axes)
         1
     """
     with house_style():

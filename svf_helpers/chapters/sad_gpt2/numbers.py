@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Num
 from torch import Tensor
 
 from svf_helpers.chapters.sad_gpt2.circuit import counts_by_order, heads_of
@@ -19,7 +19,7 @@ __all__ = ["numbers"]
 FEW = 4
 SMALL = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 #: A head's cases in one way of counting: the share of sizes left by cancellation, and the counts.
-Cases = Mapping[str, tuple[Float[Tensor, " cases"], Float[Tensor, " cases"]]]
+Cases = Mapping[str, tuple[Num[Tensor, " cases"], Num[Tensor, " cases"]]]
 
 
 def numbers(
@@ -191,6 +191,6 @@ def _listed(words) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
-def _ranks(values: Float[np.ndarray, " cases"]) -> Float[np.ndarray, " cases"]:
+def _ranks(values: Num[np.ndarray, " cases"]) -> Num[np.ndarray, " cases"]:
     """Ranks; equal values share the mean of theirs."""
     return sum(np.searchsorted(np.sort(values), values, side) for side in ("left", "right")) / 2
