@@ -1,20 +1,25 @@
-"""Figures of the chapter on counts of terms over many prompts (Figure 9a), in house style."""
+"""Figures and tables of the chapter on counts of terms over many prompts (Figure 9a), in house style."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Num
 from matplotlib.figure import Figure
 
 from svf_helpers.chapters.kit.style import MARKERS, OKABE_ITO, Array, as_array, as_labels, house_style, new_figure
+from svf_helpers.chapters.sad_gpt2.circuit import heads_of
+from svf_helpers.experiments import Result
+from svf_helpers.ioi import ORDERS
+
+__all__ = ["against_share", "circuit_markdown", "count_dots"]
 
 AREA = 260.0  # of a dot that stands for all prompts, in points squared
 
 
 def count_dots(
-    counts: Mapping[str, Sequence[Int[Array, " cases"]]], *, heads: Sequence[str], ylabel: str = "$N_{sv}$"
+    counts: Mapping[str, Sequence[Num[Array, " _"] | Sequence[int]]], *, heads: Sequence[str], ylabel: str = "$N_{sv}$"
 ) -> Figure:
     """The distribution of a count for each head: the area of a dot is the share of cases, a bar marks the median.
 
@@ -61,7 +66,7 @@ def count_dots(
 
 
 def against_share(
-    panels: Mapping[str, Mapping[str, tuple[Float[Array, " cases"], Float[Array, " cases"]]]],
+    panels: Mapping[str, Mapping[str, tuple[Num[Array, " cases"], Num[Array, " cases"]]]],
     *,
     xlabel: str = "share of sizes left by cancellation, c",
 ) -> Figure:
@@ -75,7 +80,8 @@ def against_share(
         ValueError: for a head whose two lists differ in length.
 
     Example:
-        >>> len(against_share({"$N_{sv}$": {"0.3": ([0.1, 0.9], [1, 2])}}).axes)
+        >>> cases = np.array([0.1, 0.9]), np.array([1, 2])
+        >>> len(against_share({"$N_{sv}$": {"0.3": cases}}).axes)
         1
     """
     with house_style():
@@ -90,3 +96,24 @@ def against_share(
             axis.set(xlabel=xlabel, ylabel=label, ylim=(0, None))
         figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
     return figure
+
+
+def circuit_markdown(result: Result) -> str:
+    """The heads of a circuit as a Markdown table: where they look, how much and how often, and how sparsely.
+
+    Args:
+        result: of a circuit run, such as "pocket-gpt2-ioi".
+
+    Example:
+        >>> from svf_helpers.experiments import load
+        >>> print(circuit_markdown(load("pocket-gpt2-ioi")).splitlines()[2])
+        | 0.3 | END→S2 | END | S2 | 6.5 | 100 % | 100 % | 0.11 (0.25) |
+    """
+    rho, S, null = (result[name][-1] for name in ("relative", "summary_sparsity_weights", "summary_null_weights"))
+    shares = " | ".join(f"ρ > 0, {kind}" for kind in ORDERS)
+    rows = [f"| Head | Job | Destination | Source | Mean ρ | {shares} | S (null) |", "|---" * 8 + "|"]
+    for h, head in enumerate(heads_of(result)):
+        cells = [f"{head.layer}.{head.head}", head.job, head.destination, head.source, f"{rho[h].mean():.1f}"]
+        cells += [f"{100 * (rho[h, result['order'] == kind] > 0).mean():.0f} %" for kind in ORDERS]
+        rows.append(f"| {' | '.join([*cells, f'{S[h].mean():.2f} ({null[h].mean():.2f})'])} |")
+    return "\n".join(rows)

@@ -2,125 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Num
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from svf_helpers.chapters.kit.style import (
-    GREY,
-    MARKERS,
-    OKABE_ITO,
-    Array,
-    as_array,
-    as_labels,
-    house_style,
-    new_figure,
-    step_axis,
-)
+from svf_helpers.chapters.kit.style import GREY, OKABE_ITO, Array, as_array, as_labels, house_style, new_figure
+from svf_helpers.chapters.sad_pythia.along import curves_along
 
-__all__ = ["curves_along", "head_panels", "null_curves", "running_mean", "smoothing_window"]
+__all__ = ["chance_curves", "count_curves", "head_panels", "ingredient_curves", "null_curves", "task_curves"]
 
-MANY = 100  # checkpoints from which curves are smoothed, as the paper's are
-PAPERS_WINDOW = 8
-
-
-def smoothing_window(steps: Float[Array, " K"]) -> int:
-    """Over how many checkpoints curves are averaged: the paper's 8 where a hundred or more are evenly spaced, else 1.
-
-    Example:
-        >>> smoothing_window(np.arange(0, 144_000, 1000)), smoothing_window([0, 16, 20])
-        (8, 1)
-    """
-    at = as_array(steps, "steps", 1)
-    return PAPERS_WINDOW if len(at) - _even_from(at) >= MANY else 1
-
-
-def running_mean(values: Float[Array, "K ..."], window: int, start: int = 0) -> Float[np.ndarray, "K ..."]:
-    """Mean over ``window`` checkpoints around each one; at the ends over those that are there. NaN is left out.
-
-    Args:
-        values: checkpoints first.
-        window: how many are averaged.
-        start: the first one that is; those before it stay as they are.
-
-    Raises:
-        ValueError: for a window below 1.
-
-    Example:
-        >>> running_mean(np.array([0.0, 2.0, 4.0, 6.0]), 2).tolist()
-        [0.0, 1.0, 3.0, 5.0]
-        >>> running_mean(np.array([9.0, 2.0, 4.0, 6.0]), 2, start=1).tolist()
-        [9.0, 2.0, 3.0, 5.0]
-    """
-    if window < 1:
-        raise ValueError(f"window = {window}: at least one checkpoint")
-    means = np.array(values, dtype=float)
-    values = means[start:].copy()
-    there = np.isfinite(values)
-    for k in range(len(values)):
-        part = slice(max(0, k - window // 2), k + (window + 1) // 2)
-        count = there[part].sum(0)
-        total = np.where(there[part], values[part], 0).sum(0)
-        means[start + k] = np.where(count > 0, total / np.maximum(count, 1), np.nan)
-    return means
-
-
-def curves_along(
-    axis: Axes,
-    steps: Float[Array, " K"],
-    curves: Mapping[str, Float[Array, "K ..."]],
-    *,
-    colours: Sequence[str] = OKABE_ITO,
-    band: bool | Collection[str] = True,
-) -> None:
-    """Draw means over all but the first dimension against training step, smoothed as :func:`smoothing_window` says.
-
-    A band, where there are two dimensions or more, is one standard deviation over the second (heads), each averaged
-    over the rest (prompts). NaN is left out of all means. Where curves are smoothed, dots show the raw means, and only
-    checkpoints that are evenly spaced are averaged: not the first ones of a training run that stand close together.
-
-    Args:
-        axis: where to draw.
-        steps: training steps of the checkpoints.
-        curves: name -> values, checkpoints first, then heads, then prompts.
-        colours: one for each curve.
-        band: whether to draw it, or for which curves.
-
-    Raises:
-        ValueError: for a curve with another number of checkpoints.
-
-    Example:
-        >>> figure, axes = new_figure(1, 1, 2)
-        >>> curves_along(axes[0, 0], [0, 10, 20], {"S": np.ones((3, 4, 5))})
-        >>> axes[0, 0].lines[0].get_ydata().tolist()
-        [1.0, 1.0, 1.0]
-    """
-    at = as_array(steps, "steps", 1)
-    window, start = smoothing_window(at), _even_from(at)
-    banded = (curves if band else ()) if isinstance(band, bool) else band
-    for number, (name, values) in enumerate(curves.items()):
-        values = np.asarray(values, dtype=float)
-        if len(values) != len(at):
-            raise ValueError(f"{name}: {len(at)} checkpoints are needed, got shape {list(values.shape)}")
-        mean = _mean(values.reshape(len(at), -1))
-        style = {"color": colours[number % len(colours)], "markersize": 3.5}
-        style["marker"] = MARKERS[number % len(MARKERS)] if window == 1 else None
-        axis.plot(at, running_mean(mean, window, start), label=name, **style)
-        if window > 1:
-            axis.plot(at, mean, ".", color=style["color"], markersize=1.5, alpha=0.5)
-        if name in banded and values.ndim > 1:
-            heads = _mean(values.reshape(*values.shape[:2], -1))
-            middle, spread = (running_mean(part, window, start) for part in (_mean(heads), _spread(heads)))
-            low, high = middle - spread, middle + spread
-            axis.fill_between(at, low, high, color=style["color"], alpha=0.15, linewidth=0)
-    step_axis(axis, at)
+DARK = "#4d4d4d"  # what is no attention: accuracy, logits
 
 
 def null_curves(
-    steps: Float[Array, " K"],
+    steps: Num[Array, " K"],
     panels: Mapping[str, tuple[Float[Array, "K heads prompts"], Float[Array, "K heads prompts"]]],
 ) -> Figure:
     """Sparsity of a circuit's heads along training beside the rotated null, one panel for each basis (Figure 7b).
@@ -134,7 +32,7 @@ def null_curves(
 
     Example:
         >>> S = np.full((3, 4, 5), 0.2)
-        >>> len(null_curves([0, 10, 20], {"plain": (S, 2 * S), "whitened": (S, 2 * S)}).axes)
+        >>> len(null_curves(np.array([0, 10, 20]), {"plain": (S, 2 * S), "whitened": (S, 2 * S)}).axes)
         2
     """
     for name, pair in panels.items():
@@ -148,6 +46,120 @@ def null_curves(
             axis.set(title=name, ylim=(0, None))
         axes[0, 0].set_ylabel("sparsity S (lower is sparser)")
         figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
+    return figure
+
+
+def ingredient_curves(
+    steps: Num[Array, " K"], parts: Mapping[str, Float[Array, "K heads prompts"]], flat: float
+) -> Figure:
+    """Sparsity along training of what terms are made of: all of it, and some of it alone.
+
+    Args:
+        steps: training steps of the checkpoints.
+        parts: name of some ingredients -> sparsity of terms made of them.
+        flat: sparsity of random terms with a flat spectrum, a dotted line.
+
+    Example:
+        >>> S = np.full((3, 4, 5), 0.2)
+        >>> figure = ingredient_curves(np.array([0, 10, 20]), {"terms": S, "Σ alone": 2 * S}, flat=0.45)
+        >>> [text.get_text() for text in figure.legends[0].get_texts()]
+        ['terms', 'Σ alone']
+    """
+    with house_style():
+        figure, axes = new_figure(1, 1, 3.2)
+        axis = axes[0, 0]
+        curves_along(axis, steps, parts, band=False)
+        axis.axhline(flat, color="#808080", linewidth=0.8, linestyle=":")
+        axis.set(ylabel="sparsity S (lower is sparser)", ylim=(0, 0.55))
+        figure.legend(*axis.get_legend_handles_labels(), loc="outside upper center", ncols=2)
+    return figure
+
+
+def task_curves(
+    steps: Num[Array, " K"],
+    sparsity: Mapping[str, Float[Array, "K heads prompts"]],
+    accuracy: Float[Array, " K"],
+    difference: Float[Array, "K prompts"],
+) -> Figure:
+    """Sparsity, accuracy and logit difference along training, one below the other.
+
+    Args:
+        steps: training steps of the checkpoints.
+        sparsity: name of some heads -> their sparsity.
+        accuracy: share of prompts answered right.
+        difference: logit of the right name less that of the wrong one; the band is its spread over prompts.
+
+    Example:
+        >>> steps, S = np.array([0, 10]), {"END→S2": np.full((2, 1, 3), 0.2)}
+        >>> figure = task_curves(steps, S, np.array([0.0, 1.0]), np.ones((2, 3)))
+        >>> [axis.get_ylabel() for axis in figure.axes]
+        ['sparsity S', 'accuracy', 'logit difference']
+    """
+    with house_style():
+        figure, axes = new_figure(3, 1, 5.2, sharex=True)
+        curves_along(axes[0, 0], steps, sparsity, band=False)
+        curves_along(axes[1, 0], steps, {"accuracy": accuracy}, colours=[DARK])
+        curves_along(axes[2, 0], steps, {"difference": difference}, colours=[DARK])
+        for axis, label in zip(axes[:, 0], ("sparsity S", "accuracy", "logit difference"), strict=True):
+            axis.set(ylabel=label, xlabel="")
+        axes[0, 0].legend(loc="lower left")
+        axes[2, 0].set_xlabel("training step")
+    return figure
+
+
+def count_curves(
+    steps: Num[Array, " K"],
+    attended: Float[Array, "K heads prompts"],
+    kept: Float[Array, "K heads prompts"],
+    with_zeros: Num[Array, "K heads prompts"],
+) -> Figure:
+    """N_sv along training in three ways: where heads attend, where they still do at the end, and with zeros elsewhere.
+
+    Args:
+        steps: training steps of the checkpoints.
+        attended: counts, NaN where relative attention is not positive.
+        kept: the same, and NaN where it is not positive at the last checkpoint either.
+        with_zeros: counts that are 0 there, the mistake.
+
+    Example:
+        >>> N = np.array([[[2.0, np.nan]], [[3.0, 1.0]]])
+        >>> figure = count_curves(np.array([0, 10]), N, N, np.nan_to_num(N))
+        >>> [line.get_ydata().tolist() for line in figure.axes[0].lines]
+        [[2.0, 2.0], [2.0, 2.0], [1.0, 2.0]]
+    """
+    curves = {"ρ > 0": attended, "ρ > 0 here and at the end": kept, "zeros for ρ ≤ 0 (a mistake)": with_zeros}
+    with house_style():
+        figure, axes = new_figure(1, 1, 3.0)
+        curves_along(axes[0, 0], steps, curves, colours=[*OKABE_ITO[:2], "#8a8a8a"], band=["ρ > 0"])
+        axes[0, 0].set(ylabel="$N_{sv}$", ylim=(0, None))
+        axes[0, 0].legend(loc="upper left")
+    return figure
+
+
+def chance_curves(
+    steps: Num[Array, " K"], counts: Mapping[str, Float[Array, " K"]], shares: Mapping[str, Float[Array, " K"]]
+) -> Figure:
+    """Counts of terms along training beside what chance gives (left), and shares and ratios (right).
+
+    Args:
+        steps: training steps of the checkpoints.
+        counts: name -> mean count of terms.
+        shares: name -> mean share or ratio.
+
+    Example:
+        >>> counts = {"$N_{sv}$": np.array([2.0, 3.0]), "chance": np.array([2.0, 6.0])}
+        >>> figure = chance_curves(np.array([0, 10]), counts, {"c": np.array([0.2, 0.7])})
+        >>> [len(axis.lines) for axis in figure.axes]
+        [2, 1]
+    """
+    with house_style():
+        figure, axes = new_figure(1, 2, 3.1)
+        curves_along(axes[0, 0], steps, counts)
+        curves_along(axes[0, 1], steps, shares, colours=OKABE_ITO[3:])
+        for axis, label in zip(axes[0], ("terms needed", "share, ratio"), strict=True):
+            axis.set(ylabel=label, ylim=(0, None))
+            axis.legend(loc="best")
+            axis.tick_params(axis="x", labelsize=7)
     return figure
 
 
@@ -214,22 +226,3 @@ def _bars(axis: Axes, terms: np.ndarray, m: int) -> None:
     axis.set_xticks([1, m // 2, m])
     axis.tick_params(labelsize=7)
     axis.locator_params(axis="y", nbins=3)
-
-
-def _even_from(steps: np.ndarray) -> int:
-    """The first checkpoint from which on all are evenly spaced."""
-    gaps = np.diff(steps)
-    uneven = np.flatnonzero(gaps != gaps[-1]) if len(gaps) else []
-    return int(uneven[-1]) + 1 if len(uneven) else 0
-
-
-def _mean(values: np.ndarray) -> np.ndarray:
-    """Mean over the last dimension without NaN; NaN where nothing is left."""
-    there = np.isfinite(values)
-    count = there.sum(-1)
-    return np.where(count > 0, np.where(there, values, 0).sum(-1) / np.maximum(count, 1), np.nan)
-
-
-def _spread(values: np.ndarray) -> np.ndarray:
-    """Standard deviation over the last dimension without NaN."""
-    return np.sqrt(_mean((values - _mean(values)[..., None]) ** 2))

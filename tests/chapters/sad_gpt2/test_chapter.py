@@ -83,7 +83,7 @@ def test_gpt2s_result_appears_without_a_change_in_the_chapter(elsewhere, monkeyp
     assert glued["median"] == f"{np.median(pooled):.0f}"
     first = GPT2_HEADS[0]
     assert f"{first.layer}.{first.head} in ABBA" in glued["empty"]  # the head that never attends is named, not dropped
-    assert "pocket" not in " ".join(glued[name] for name in ("shown", "label", "model", "command", "whose"))
+    assert "pocket" not in " ".join(glued[name] for name in ("shown", "label", "command", "whose"))
 
 
 def test_areas_are_shares_and_bars_medians():

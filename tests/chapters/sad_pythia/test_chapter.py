@@ -9,14 +9,16 @@ import pytest
 import torch
 
 from svf_helpers.attention import n_sv, sparsity
-from svf_helpers.chapters.kit.style import new_figure
-from svf_helpers.chapters.sad_pythia.figures import curves_along, head_panels, null_curves, running_mean, step_axis
+from svf_helpers.chapters.kit.style import new_figure, step_axis
+from svf_helpers.chapters.sad_pythia.along import curves_along, running_mean
+from svf_helpers.chapters.sad_pythia.figures import head_panels, null_curves
 from svf_helpers.experiments import cli, load, store
 from svf_helpers.ioi import PYTHIA_HEADS
 from svf_helpers.pocket import pocket_folder, revisions
 from tests.executed_chapter import BOOK, executed
 
 SOURCE = (BOOK / "sad_pythia.md").read_text()
+STEPS = np.array([0, 1])
 
 
 def large_result(folder):
@@ -131,14 +133,14 @@ def test_means_are_over_what_is_there():
 def test_bands_are_spread_over_heads_not_prompts():
     heads = np.array([1.0, 3.0])[None, :, None] + np.array([-9.0, 9.0])  # one checkpoint, two heads, two prompts
     axis = new_figure(1, 1, 2)[1][0, 0]
-    curves_along(axis, [0, 1], {"S": np.concatenate([heads, heads])})
+    curves_along(axis, STEPS, {"S": np.concatenate([heads, heads])})
     band = axis.collections[0].get_paths()[0].vertices[:, 1]
     assert (band.min(), band.max()) == (1, 3)
 
 
 def test_only_evenly_spaced_checkpoints_are_averaged():
     """Pythia's first checkpoints are at 0, 1, 2, 4, ..., 512: a window over them would mix quite different models."""
-    steps = [0, *(2**k for k in range(10)), *range(1000, 144_000, 1000)]
+    steps = np.array([0, *(2**k for k in range(10)), *range(1000, 144_000, 1000)])
     values = np.r_[np.linspace(9, 5, 11), np.tile([1.0, 3.0], 72)[:143]]
     axis = new_figure(1, 1, 2)[1][0, 0]
     curves_along(axis, steps, {"S": values})
@@ -150,7 +152,7 @@ def test_only_evenly_spaced_checkpoints_are_averaged():
 
 def test_bands_are_drawn_for_the_curves_named():
     axis = new_figure(1, 1, 2)[1][0, 0]
-    curves_along(axis, [0, 1], {"a": np.eye(2), "b": np.eye(2), "c": np.eye(2)}, band=["b"])
+    curves_along(axis, STEPS, {"a": np.eye(2), "b": np.eye(2), "c": np.eye(2)}, band=["b"])
     assert len(axis.collections) == 1
     assert len({line.get_marker() for line in axis.lines}) == 3
 
@@ -174,8 +176,8 @@ def test_the_largest_term_is_marked_with_its_rank_by_singular_value():
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: null_curves([0, 1], {"plain": (np.full((2, 1, 1), 1.5), np.ones((2, 1, 1)))}), "plain: sparsities"),
-        (lambda: null_curves([0, 1], {"plain": (np.ones((3, 1, 1)), np.ones((3, 1, 1)))}), "2 checkpoints"),
+        (lambda: null_curves(STEPS, {"plain": (np.full((2, 1, 1), 1.5), np.ones((2, 1, 1)))}), "plain: sparsities"),
+        (lambda: null_curves(STEPS, {"plain": (np.ones((3, 1, 1)), np.ones((3, 1, 1)))}), "2 checkpoints"),
         (lambda: head_panels({"a": np.eye(2), "b": np.eye(3)}, titles=["x", "y"]), "same heads"),
         (lambda: head_panels({"a": np.eye(2)}, titles=["x"]), "titles"),
     ],

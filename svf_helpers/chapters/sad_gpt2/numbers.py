@@ -1,0 +1,196 @@
+"""Every number of the chapter on counts of terms over many prompts, as the reader sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Num
+from torch import Tensor
+
+from svf_helpers.chapters.sad_gpt2.circuit import counts_by_order, heads_of
+from svf_helpers.experiments import Result
+from svf_helpers.ioi import GPT2_HEADS, ORDERS, CircuitHead
+from svf_helpers.language_models.circuits import CircuitTable
+
+__all__ = ["numbers"]
+
+#: From the paper: up to four terms are typically enough.
+FEW = 4
+SMALL = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+#: A head's cases in one way of counting: the share of sizes left by cancellation, and the counts.
+Cases = Mapping[str, tuple[Num[Tensor, " cases"], Num[Tensor, " cases"]]]
+
+
+def numbers(
+    result: Result,
+    pocket: Result,
+    *,
+    constant_shares: Sequence[float],
+    table: CircuitTable,
+    ours: Sequence[float],
+    random: Sequence[Sequence[float]],
+    by_way: Mapping[str, Cases],
+) -> dict[str, str]:
+    """Every number of the prose, by name.
+
+    Args:
+        result: the stored result that the figures show, GPT-2's or the bundled model's.
+        pocket: the stored result of the bundled model.
+        constant_shares: for each head of the bundled model's circuit, the constant's share of relative attention.
+        table: of all heads of the bundled model.
+        ours: mean N_sv of each head of its circuit.
+        random: the same for several random splits of each head.
+        by_way: name of a way to count -> cases of each head; N_sv first, then the effective number by size.
+    """
+    circuit = heads_of(pocket)
+    return (
+        of_the_constant(circuit, constant_shares)
+        | of_the_result(result)
+        | of_counts(result)
+        | of_the_orders(pocket)
+        | of_the_small_circuit(table)
+        | of_random_splits(circuit, ours, random)
+        | of_cancellation(by_way)
+        | of_the_whitened_basis(result)
+    )
+
+
+def of_the_constant(circuit: Sequence[CircuitHead], shares: Sequence[float]) -> dict[str, str]:
+    """How much of relative attention the constant makes, at least and at most, and in which head the most."""
+    return {
+        "constant-low": _percent(min(shares)),
+        "constant-high": _percent(max(shares)),
+        "constant-high-head": _at(circuit[int(np.argmax(shares))]),
+    }
+
+
+def of_the_result(result: Result) -> dict[str, str]:
+    """Which model, prompts and circuit the figures show, and how well the model does the task."""
+    model = str(result.info["config"]["model"]).split("/")[-1]
+    circuit = heads_of(result)
+    places, theirs = ({(h.layer, h.head, h.destination, h.source) for h in heads} for heads in (circuit, GPT2_HEADS))
+    if result.info["name"] == "gpt2-ioi":
+        shown = f"The figures below show the result gpt2-ioi, made from {model}"
+    else:
+        shown = "No result gpt2-ioi is stored here yet, so the figures below show pocket-gpt2 in its place"
+    found = "found by where heads look (mean attention of .3 or more from one of the roles to another)"
+    return {
+        "shown": shown,
+        "label": f"{model}, {result.info['scale']} scale",
+        "command": result.command,
+        "H": str(len(circuit)),
+        "P": str(result["relative"].shape[-1]),
+        "m": str(result["S_weights"].shape[-1]),
+        "right": _percent(result["correct"].mean()),
+        "difference": f"{result['summary_logit_difference'].mean():.1f}",
+        "whose": "the published one" if places == theirs else found,
+    }
+
+
+def of_counts(result: Result) -> dict[str, str]:
+    """How many terms are needed where a head attends, and in which cases none does."""
+    counts, S, null = (result[f"summary_{name}_weights"][-1] for name in ("n_sv", "sparsity", "null"))
+    attends = result["relative"][-1] > 0
+    pooled = counts[attends]
+    medians = [np.median(row[here]) for row, here in zip(counts, attends, strict=True) if here.any()]
+    few = float((pooled <= FEW).mean())
+    by_order = counts_by_order(counts, attends, result["order"])
+    empty = [f"{_at(head)} in {kind}" for kind, rows in by_order.items()
+             for head, row in zip(heads_of(result), rows, strict=True) if not len(row)]
+    return {
+        "median": f"{np.median(pooled):.0f}",
+        "four": _percent(few),
+        "few": "As in the paper, few terms are enough" if few > 0.75
+        else "Unlike in the paper, few terms are often not enough",
+        "largest": str(int(pooled.max())),
+        "median-range": f"{min(medians):.0f} to {max(medians):.0f}",
+        "not": _percent((~attends).mean()),
+        "below-null": str(int((S.mean(1) < null.mean(1)).sum())),
+        "empty": f"No prompt has ρ > 0 for {_listed(empty)}. So a head may be in the circuit and not attend along its "
+        "pair in half of the prompts" if empty
+        else "Every head has ρ > 0 in prompts of both orders, but it need not be so",
+    }
+
+
+def of_the_orders(pocket: Result) -> dict[str, str]:
+    """The head of the bundled model that attends in the fewest ABBA prompts, and in how many of each order it does."""
+    positive, order = pocket["relative"][-1] > 0, pocket["order"]
+    share = {kind: positive[:, order == kind].mean(1) for kind in ORDERS}
+    worst = int(np.argmin(share["ABBA"]))
+    at = {"one-sided": _at(heads_of(pocket)[worst])}
+    return at | {f"one-sided-{kind.lower()}": _percent(share[kind][worst]) for kind in ORDERS}
+
+
+def of_the_small_circuit(table: CircuitTable) -> dict[str, str]:
+    """Effects of the bundled model's most important head, of the next one, and of the one that works against it."""
+    by_effect = table.total.flatten().argsort(descending=True)
+    second, against = (divmod(int(place), table.total.shape[1]) for place in (by_effect[1], by_effect[-1]))
+    return {
+        "main-direct": f"{table.direct[0, 3]:.1f}",
+        "main-total": f"{table.total[0, 3]:.1f}",
+        "main-difference": f"{table.logit_difference:.1f}",
+        "second": "{}.{}".format(*second),
+        "second-total": f"{table.total[second]:.1f}",
+        "against": "{}.{}".format(*against),
+        "against-total": f"{-table.total[against]:.1f}",
+        "against-surprise": f"{table.surprise[against]:.1f}",
+    }
+
+
+def of_random_splits(
+    circuit: Sequence[CircuitHead], ours: Sequence[float], random: Sequence[Sequence[float]]
+) -> dict[str, str]:
+    """Mean counts along singular vectors and along random directions, and the heads in which they overlap."""
+    means = [np.mean(draws) for draws in random]
+    overlap = [_at(head) for head, own, draws in zip(circuit, ours, random, strict=True) if min(draws) <= own]
+    draws = len(random[0])
+    written = SMALL[draws] if draws < len(SMALL) else str(draws)
+    return {
+        "ours": f"{min(ours):.1f} to {max(ours):.1f}",
+        "random": f"{min(means):.1f} to {max(means):.1f}",
+        "overlap": f"one of {written} random splits or more needs as few in {_listed(overlap)}" if overlap
+        else "no random split of any head needs as few",
+    }
+
+
+def of_cancellation(by_way: Mapping[str, Cases]) -> dict[str, str]:
+    """How two counts go with the share of sizes that survives: rank correlations, and means at low and high shares."""
+    told = {}
+    for letter, heads in zip(("N", "S"), by_way.values(), strict=True):
+        cases = [tuple(np.asarray(values, dtype=float) for values in pair) for pair in heads.values()]
+        told[f"trend-{letter}"] = _listed(f"{np.corrcoef(_ranks(c), _ranks(n))[0, 1]:+.1f}" for c, n in cases)
+        c, n = (np.concatenate(values) for values in zip(*cases, strict=True))
+        told[f"low-{letter}"] = f"{n[c < 0.5].mean():.1f}"
+        told[f"high-{letter}"] = f"{n[c >= 0.5].mean():.1f}"
+    return told
+
+
+def of_the_whitened_basis(result: Result) -> dict[str, str]:
+    """How many terms the same attention needs in the whitened basis."""
+    attends = result["relative"][-1] > 0
+    plain, white = (result[f"summary_n_sv_{basis}"][-1][attends] for basis in ("weights", "whitened"))
+    return {
+        "white-median": f"{np.median(white):.0f}",
+        "white-four": _percent((white <= FEW).mean()),
+        "white-more": _percent((white > plain).mean()),
+        "white-fewer": _percent((white < plain).mean()),
+    }
+
+
+def _at(head: CircuitHead) -> str:
+    return f"{head.layer}.{head.head}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * float(share):.0f}"
+
+
+def _listed(words) -> str:
+    *most, last = words
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def _ranks(values: Num[np.ndarray, " cases"]) -> Num[np.ndarray, " cases"]:
+    """Ranks; equal values share the mean of theirs."""
+    return sum(np.searchsorted(np.sort(values), values, side) for side in ("left", "right")) / 2
