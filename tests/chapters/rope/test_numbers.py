@@ -121,6 +121,9 @@ def test_a_pair_that_does_not_follow_is_seen():
     energy = RESULT["summary_energy"].copy()
     energy[np.flatnonzero(BAND == -1)[0], 3, 0] = [0, 0, 0, 1.0, 0]
     assert differences(changed(summary_energy=energy)) == {"alike", "third-none"}
+    energy = RESULT["summary_energy"].copy()
+    energy[np.flatnonzero(BAND == 3)[0], 3, 0] = [0, 0, 0, 1.0, 0]
+    assert differences(changed(summary_energy=energy)) == {"third"}
 
 
 def test_turns_are_counted_against_a_shared_plane():
@@ -133,6 +136,7 @@ def test_turns_are_counted_against_a_shared_plane():
         halves.append(np.degrees(np.arccos(abs(U[0, 0]))))
     turned = live()["turned"]
     turned[39, OURS[:3], 1] = halves[0] + 1
+    turned[39, OURS[3], 1] = (halves[0] + halves[1]) / 2  # more than in band 4, less than in band 3
     found = told(turned=turned)
     assert (found["half-third"], found["half-angle"]) == tuple(f"{angle:.1f}" for angle in halves)
     assert (found["beyond-half"], found["turn-end"]) == ("3", "0.0")
