@@ -23,6 +23,8 @@ from svf_helpers.chapters.kit.style import (
     house_style,
     new_figure,
 )
+from svf_helpers.chapters.robustness.explorer import ALIGNED
+from svf_helpers.experiments import Result
 
 
 class Sweep(NamedTuple):
@@ -71,6 +73,45 @@ def sweep_panels(panels: Sequence[Sweep], *, threshold: float = 0.95, columns: i
         for row in axes:
             row[0].set_ylabel("|cosine|")
     return figure
+
+
+def stored_sweeps(result: Result) -> dict[str, Sweep]:
+    """The panels of the stored result ``robustness``: one for each setting that was varied, and one for the seeds.
+
+    A run has failed if one of its features of interest has a |cosine| of .95 or less with the vector of its pair's
+    rank. In the last panel, ``"seed"``, a dot is a feature of the default model.
+
+    Raises:
+        ValueError: for a result without the default number of features.
+
+    Example:
+        >>> from svf_helpers.experiments import load
+        >>> sweeps = stored_sweeps(load("robustness"))
+        >>> list(sweeps), sweeps["p"].failed.sum(1).tolist()  # 5 seeds for each p, from 1 down to .02
+        (['p', 'lam', 'n', 'r', 'c', 'seed'], [0, 0, 0, 0, 0, 1, 4])
+    """
+    model = result.info["config"]["model"]
+    panels = {}
+    for name, label in _LABELS.items():
+        by_rank = result[f"summary_{name}_cosine"]  # values, seeds, pairs, sides
+        failed = by_rank.min((-2, -1)) <= ALIGNED
+        mean = by_rank.mean((-2, -1))
+        panels[name] = Sweep(label, result[f"{name}_value"], mean, failed, model[name], log=name not in "nr")
+    at = result["n_value"].tolist().index(model["n"])
+    default = result["summary_n_cosine"][at]
+    default = default.reshape(len(default), -1)
+    seeds = np.arange(len(default))
+    panels["seed"] = Sweep("seed (one dot a feature)", seeds, default, default <= ALIGNED, log=False)
+    return panels
+
+
+_LABELS = {
+    "p": "feature probability $p$",
+    "lam": r"weight of the attention loss $\lambda$",
+    "n": "number of features $n$",
+    "r": "head dimension $r$",
+    "c": "context length $c$",
+}
 
 
 def _sweep(axis, panel: Sweep, threshold: float) -> None:

@@ -1,8 +1,8 @@
-"""Figures of rotary heads: the bands that features use (Figure 22), and what changes with the offset."""
+"""Figures of rotary heads: the bands that features use (Figure 22), what changes with the offset, the counterweight."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -115,4 +115,39 @@ def over_offsets(
         if wanted is not None:
             axes[0, 0].plot(at, wanted, color="#1a1a1a", linestyle=":", linewidth=1)
         figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=min(m, 4))
+    return figure
+
+
+def counterweight(slopes: Mapping[str, tuple[Float[Array, " E"], Float[Array, " E"]]]) -> Figure:
+    """Slope of the cross-talk from bands 3 and 4 (across) against that from band 2 (up), one dot for two pairs.
+
+    On the falling dotted line the two cancel; on the level line band 2 does nothing.
+
+    Args:
+        slopes: name of a kind of models -> slopes from bands 3 and 4, and from band 2, in logits per position.
+
+    Raises:
+        ValueError: for no kind or too many, or for slopes of different numbers.
+
+    Example:
+        >>> axis = counterweight({"cancels": ([1.0, 2.0], [-1.0, -2.0])}).axes[0]
+        >>> axis.lines[0].get_ydata().tolist()
+        [-1.0, -2.0]
+    """
+    if not 0 < len(slopes) <= len(OKABE_ITO):
+        raise ValueError(f"slopes: between 1 and {len(OKABE_ITO)} kinds are needed, got {len(slopes)}")
+    dots = {name: [as_array(each, f"slopes[{name!r}]", 1) for each in both] for name, both in slopes.items()}
+    for name, (slow, second) in dots.items():
+        if slow.shape != second.shape:
+            raise ValueError(f"slopes[{name!r}]: as many of one as of the other, got {len(slow)} and {len(second)}")
+    with house_style():
+        figure, axes = new_figure(1, 1, 3.2, width=4.8)
+        axis = axes[0, 0]
+        for (name, both), marker, colour in zip(dots.items(), MARKERS, OKABE_ITO, strict=False):
+            axis.plot(*both, marker, color=colour, markersize=5, label=name, alpha=0.8)
+        axis.axline((0, 0), slope=-1, color="#808080", linestyle=":", linewidth=1)
+        axis.axhline(0, color="#cccccc", linewidth=0.8, zorder=0)
+        axis.set(xlabel="slope from bands 3 and 4 (logits per position)",
+                 ylabel="slope from band 2 (logits per position)")
+        axis.legend()
     return figure
