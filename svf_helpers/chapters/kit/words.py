@@ -1,4 +1,4 @@
-"""Numbers as a sentence has them: a range, a list, so many of so many."""
+"""Numbers as a sentence has them: a range, a list, so many of so many, and how sure that share is."""
 
 from collections.abc import Iterable
 
@@ -7,7 +7,7 @@ from jaxtyping import Bool
 
 from svf_helpers.chapters.kit.style import Array
 
-__all__ = ["list_of", "low_to_high", "so_many"]
+__all__ = ["interval_of", "list_of", "low_to_high", "so_many"]
 
 
 def low_to_high(values: Iterable[float], form: str = ".0f") -> str:
@@ -51,7 +51,33 @@ def so_many(hits: Bool[Array, "*cases"]) -> str:
         >>> so_many(np.array([[True, False], [False, False]]))
         '1 of 4'
     """
+    hits = _cases(hits)
+    return f"{hits.sum()} of {hits.size}"
+
+
+def interval_of(hits: Bool[Array, "*cases"], z: float = 1.96) -> str:
+    """The 95 % interval (Wilson's, good for few cases too) of the share of hits, in per cent.
+
+    Args:
+        hits: true or false, of cases that are independent of each other.
+        z: how many standard deviations it reaches; 1.96 makes it 95 %.
+
+    Raises:
+        ValueError: if there is no case, or they are not true or false.
+
+    Example:
+        >>> interval_of(np.arange(20) < 4)
+        '8 to 42 %'
+    """
+    hits = _cases(hits)
+    count, total = int(hits.sum()), hits.size
+    centre, spread = count + z**2 / 2, z * np.sqrt(count * (total - count) / total + z**2 / 4)
+    low, high = max(0.0, centre - spread) / (total + z**2), (centre + spread) / (total + z**2)
+    return f"{100 * low:.0f} to {100 * high:.0f} %"
+
+
+def _cases(hits: Bool[Array, "*cases"]) -> Bool[np.ndarray, "*cases"]:
     hits = np.asarray(hits)
     if hits.dtype != bool or not hits.size:
-        raise ValueError(f"so_many: at least one case is needed, true or false, got {hits.dtype} {hits.shape}")
-    return f"{hits.sum()} of {hits.size}"
+        raise ValueError(f"at least one case is needed, true or false, got {hits.dtype} {hits.shape}")
+    return hits
