@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 
 def stays_above(
-    values: Float[np.ndarray, "K *rest"], step: Sequence[int], threshold: float = 0.9
+    values: Float[np.ndarray, "K *rest"], step: Int[np.ndarray, " K"] | Sequence[int], threshold: float = 0.9
 ) -> Float[np.ndarray, "*rest"]:
     """The step from which the size of a value stays above the threshold until the end; NaN where it never does.
 

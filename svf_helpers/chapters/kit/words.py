@@ -9,8 +9,10 @@ from svf_helpers.chapters.kit.style import Array
 
 __all__ = ["interval_of", "list_of", "low_to_high", "so_many"]
 
+Values = Array | Iterable[float | int]
 
-def low_to_high(values: Iterable[float], form: str = ".0f") -> str:
+
+def low_to_high(values: Values, form: str = ".0f") -> str:
     """The least and the largest value, or one number where both read the same.
 
     Args:
@@ -31,7 +33,7 @@ def low_to_high(values: Iterable[float], form: str = ".0f") -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def list_of(values: Iterable[float], form: str) -> str:
+def list_of(values: Values, form: str) -> str:
     """All values with commas between them, each written as ``format(value, form)``.
 
     Example:
