@@ -1,9 +1,10 @@
-"""Figures over training steps (Figure 3) and over sweeps of a setting (robustness), in the house style."""
+"""Figures over training steps: how vectors and features settle (Figure 3), when pairs lock, what a logit is made of."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from svf_helpers.chapters.kit.curves import _steps
@@ -139,3 +140,110 @@ def lock_times(
         axis.grid(axis="x", color="#e5e5e5", linewidth=0.7)
         axis.set_axisbelow(True)
     return figure
+
+
+def runs_side_by_side(
+    steps: Float[Array, " K"], cosines: Float[Array, "K runs m"], *, title: Sequence[str] | None = None
+) -> Figure:
+    """|cos| of each pair with the vector of its rank, run by run, with the level from which a vector is locked.
+
+    Args:
+        steps: training steps of the records, rising.
+        cosines: of each record, run and pair; signs are dropped.
+        title: one for each run; run 1, 2, ... by default.
+
+    Raises:
+        ValueError: for shapes that do not match.
+
+    Example:
+        >>> figure = runs_side_by_side([0, 100], [[[0.1, 0.2], [0.3, 0.1]], [[0.9, 0.8], [0.9, 1.0]]])
+        >>> [axis.get_title() for axis in figure.axes]
+        ['run 1', 'run 2']
+    """
+    values = np.abs(as_cosines(cosines, "cosines", 3))
+    titles = as_labels(title, values.shape[1], "title", "run {}")
+    with house_style():
+        figure, axes = new_figure(1, values.shape[1], 2.6, sharey=True)
+        for k, axis in enumerate(axes[0]):
+            _pair_lines(axis, steps, values[:, k])
+            axis.axhline(LOCKED, color="#808080", linewidth=0.8, linestyle=":")
+            axis.set(xlabel="training step", title=titles[k], ylim=(0, 1.05))
+        axes[0, 0].set_ylabel("|cosine| with its vector")
+        figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
+    return figure
+
+
+def factors_of_logits(
+    steps: Float[Array, " K"], factors: Mapping[str, Float[Array, "K m"]], targets: Float[Array, " m"]
+) -> Figure:
+    """What each pair's logit is made of, one panel for each of ``factors``; the targets are dotted in the first.
+
+    Args:
+        steps: training steps of the records, rising.
+        factors: title of a panel -> its values for each record and pair. The first are the logits themselves.
+        targets: target logits.
+
+    Raises:
+        ValueError: for shapes that do not match, or no factor.
+
+    Example:
+        >>> logits, lengths = [[1.0, 1.0], [24.0, 21.0]], [[1.0, 1.0], [2.0, 2.0]]
+        >>> figure = factors_of_logits([0, 100], {"logit": logits, "product of lengths": lengths}, [24.0, 21.0])
+        >>> [len(axis.lines) for axis in figure.axes]  # two pairs, and two targets in the first panel
+        [4, 2]
+    """
+    if not factors:
+        raise ValueError("factors: at least the logits are needed")
+    at = _steps(steps)
+    with house_style():
+        figure, axes = new_figure(1, len(factors), 2.7)
+        for axis, (title, values) in zip(axes[0], factors.items(), strict=True):
+            _pair_lines(axis, at, as_array(values, f"factors[{title!r}]", 2))
+            axis.set(xlabel="training step", title=title, ylim=(0, None), xticks=np.linspace(at[0], at[-1], 3))
+        for target in as_array(targets, "targets", 1):
+            axes[0, 0].axhline(target, color="#808080", linewidth=0.8, linestyle=":")
+        figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
+    return figure
+
+
+def head_and_best_head(
+    steps: Float[Array, " K"], trained: Float[Array, "K m"], best: Float[Array, "K m"], *, until: int | None = None
+) -> Figure:
+    """|cos| of each query feature with the vector of its rank: of the trained head (lines) and of the best one (dots).
+
+    Args:
+        steps: training steps of the records, rising.
+        trained: of each record and pair.
+        best: the same for the best head that the features of the moment allow; every fourth record is drawn.
+        until: the last step shown; all by default.
+
+    Raises:
+        ValueError: for shapes that do not match, or values that are no cosines.
+
+    Example:
+        >>> cosines = [[0.1, 0.2], [0.9, 0.8]]
+        >>> figure = head_and_best_head([0, 100], cosines, cosines, until=100)
+        >>> [line.get_marker() for line in figure.axes[0].lines]
+        ['None', 'None', '.', '.']
+    """
+    at, dots = _steps(steps), np.abs(as_cosines(best, "best", 2))
+    with house_style():
+        figure, ((axis,),) = new_figure(1, 1, 3.2)
+        _pair_lines(axis, at, np.abs(as_cosines(trained, "trained", 2)))
+        if dots.shape != (len(at), len(axis.lines)):
+            raise ValueError(f"best: {(len(at), len(axis.lines))} values are needed, as in trained, got {dots.shape}")
+        for k in range(dots.shape[1]):
+            axis.plot(at[::4], dots[::4, k], ".", color=OKABE_ITO[k], markersize=6, markerfacecolor="white")
+        axis.set(xlabel="training step", ylabel="|cosine| with its vector", ylim=(0, 1.05),
+                 xlim=(0, at[-1] if until is None else until))
+        axis.legend(loc="lower right")
+    return figure
+
+
+def _pair_lines(axis: Axes, steps: Float[Array, " K"], values: Float[np.ndarray, "K m"]) -> None:
+    """One line for each pair, in the pairs' colours; ``ValueError`` unless there is a value for each step."""
+    at = _steps(steps)
+    if len(values) != len(at) or values.shape[1] > len(OKABE_ITO):
+        raise ValueError(f"{len(at)} steps and at most {len(OKABE_ITO)} pairs can be drawn, got {values.shape}")
+    for k in range(values.shape[1]):
+        axis.plot(at, values[:, k], color=OKABE_ITO[k], label=f"pair {k + 1}")

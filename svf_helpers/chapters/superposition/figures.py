@@ -1,10 +1,14 @@
-"""Figure 10: a diagram of the toy model with its head, drawn by matplotlib alone."""
+"""The toy model as a diagram (Figure 10), and the error of two features that share a line."""
 
+import torch
+from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
+from torch import Tensor
 
-from svf_helpers.chapters.kit.style import KEY, QUERY, WIDTH, house_style, new_figure
+from svf_helpers.chapters.kit.style import KEY, OKABE_ITO, QUERY, WIDTH, house_style, new_figure
+from svf_helpers.chapters.superposition.landscape import local_minima
 
 _INK, _LEARNED, _PLAIN, _LOSS = "#1a1a1a", "#fff3d6", "#ffffff", "#e9e9e9"
 _RECONSTRUCTION, _QUERY, _KEY, _TARGET = 61, 44, 26, 9  # heights of the four lanes, in hundredths of the width
@@ -65,6 +69,44 @@ def model_diagram() -> Figure:
             axis.text(62 if name == "reconstruction" else 65, height, name, ha="center", fontsize=9, style="italic")
         _box(axis, 3.4, 67.5, 3.6, "", height=3.6, fill=_LEARNED)
         axis.text(6.6, 67.5, "learned", fontsize=8.5, va="center")
+    return figure
+
+
+def line_landscape(
+    lengths: Float[Tensor, " A"], landscape: Float[Tensor, "A A"], *, highest: float = 0.17
+) -> Figure:
+    """Error of two features on one line against their signed lengths, with a mark on each local minimum.
+
+    A cross where the two lie on opposite sides, a dot where they lie on the same one.
+
+    Args:
+        lengths: signed lengths, rising: of the first feature along the rows of ``landscape``, of the second along its
+            columns.
+        landscape: the error of both features together.
+        highest: where the colours end; errors above are all drawn alike.
+
+    Raises:
+        ValueError: if the landscape is not lengths by lengths, or is nowhere below ``highest``.
+
+    Example:
+        >>> lengths = torch.linspace(-1.5, 1.5, 7)
+        >>> figure = line_landscape(lengths, 0.1 * (torch.outer(lengths, lengths) + 1).abs())
+        >>> [line.get_marker() for line in figure.axes[0].lines[:2]]
+        ['x', 'x']
+    """
+    if landscape.shape != (len(lengths), len(lengths)):
+        raise ValueError(f"landscape: {len(lengths)} lengths want as many rows and columns, got {landscape.shape}")
+    if landscape.min() >= highest:
+        raise ValueError(f"highest: the least error is {float(landscape.min()):.3g}, colours must end above it")
+    with house_style():
+        figure, ((axis,),) = new_figure(1, 1, 4.2, width=5.0)
+        filled = axis.contourf(lengths, lengths, landscape.T, cmap="Blues_r", extend="max",
+                               levels=torch.linspace(float(landscape.min()), highest, 28))
+        for row, column in local_minima(landscape):
+            first, second = lengths[row], lengths[column]
+            axis.plot(first, second, "x" if first * second < 0 else "o", color=OKABE_ITO[1], mew=2)
+        axis.set(xlabel="signed length of feature 1", ylabel="signed length of feature 2", aspect="equal")
+        figure.colorbar(filled, label="error, both features together", shrink=0.85, format="%.2f")
     return figure
 
 

@@ -1,0 +1,85 @@
+"""Numbers as a sentence has them: a range, a list, so many of so many, and how sure that share is."""
+
+from collections.abc import Iterable
+
+import numpy as np
+from jaxtyping import Bool
+
+from svf_helpers.chapters.kit.style import Array
+
+__all__ = ["interval_of", "list_of", "low_to_high", "so_many"]
+
+Values = Array | Iterable[float | int]
+
+
+def low_to_high(values: Values, form: str = ".0f") -> str:
+    """The least and the largest value, or one number where both read the same.
+
+    Args:
+        values: at least one.
+        form: how a number is written, as in ``format(value, form)``.
+
+    Raises:
+        ValueError: if there is no value.
+
+    Example:
+        >>> low_to_high([7, 5, 6]), low_to_high([1000, 1000], ",.0f"), low_to_high([0.9981, 1.0004], ".3f")
+        ('5 to 7', '1,000', '0.998 to 1.000')
+    """
+    values = [float(value) for value in values]
+    if not values:
+        raise ValueError("low_to_high: there is no value")
+    low, high = (format(value, form) for value in (min(values), max(values)))
+    return low if low == high else f"{low} to {high}"
+
+
+def list_of(values: Values, form: str) -> str:
+    """All values with commas between them, each written as ``format(value, form)``.
+
+    Example:
+        >>> list_of([24, 21.04], ".1f")
+        '24.0, 21.0'
+    """
+    return ", ".join(format(float(value), form) for value in values)
+
+
+def so_many(hits: Bool[Array, "*cases"]) -> str:
+    """How many of all cases are hits.
+
+    Raises:
+        ValueError: if there is no case, or they are not true or false.
+
+    Example:
+        >>> so_many(np.array([[True, False], [False, False]]))
+        '1 of 4'
+    """
+    hits = _cases(hits)
+    return f"{hits.sum()} of {hits.size}"
+
+
+def interval_of(hits: Bool[Array, "*cases"], z: float = 1.96) -> str:
+    """The 95 % interval (Wilson's, good for few cases too) of the share of hits, in per cent.
+
+    Args:
+        hits: true or false, of cases that are independent of each other.
+        z: how many standard deviations it reaches; 1.96 makes it 95 %.
+
+    Raises:
+        ValueError: if there is no case, or they are not true or false.
+
+    Example:
+        >>> interval_of(np.arange(20) < 4)
+        '8 to 42 %'
+    """
+    hits = _cases(hits)
+    count, total = int(hits.sum()), hits.size
+    centre, spread = count + z**2 / 2, z * np.sqrt(count * (total - count) / total + z**2 / 4)
+    low, high = max(0.0, centre - spread) / (total + z**2), (centre + spread) / (total + z**2)
+    return f"{100 * low:.0f} to {100 * high:.0f} %"
+
+
+def _cases(hits: Bool[Array, "*cases"]) -> Bool[np.ndarray, "*cases"]:
+    hits = np.asarray(hits)
+    if hits.dtype != bool or not hits.size:
+        raise ValueError(f"at least one case is needed, true or false, got {hits.dtype} {hits.shape}")
+    return hits
