@@ -1,6 +1,4 @@
-"""Checkers of the exercises in the chapters on the theorems and on anisotropy."""
-
-from __future__ import annotations
+"""The exercise of the chapter on anisotropy that can be marked."""
 
 from collections.abc import Callable
 from itertools import permutations
@@ -9,15 +7,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from svf_helpers.chapters.kit.marking import (
-    Unreadable,
-    checker,
-    function,
-    parallel,
-    tensor,
-)
+from svf_helpers.chapters.kit.answers import Unreadable, function, tensor
+from svf_helpers.chapters.kit.check import check
+from svf_helpers.chapters.kit.marking import checker, parallel
 from svf_helpers.features import isotropic_dictionary, unit
 from svf_helpers.qk import matrix_sqrt
+
+__all__ = ["check", "whitened_case"]
 
 
 @checker(

@@ -6,12 +6,14 @@ Every frame is read off the stored result ``anisotropy``; nothing is trained or 
 import functools
 from typing import NamedTuple
 
-from svf_helpers.chapters.kit.scene import Frame, FrameExplorer, Slider, rounded
+from svf_helpers.chapters.kit import svg
+from svf_helpers.chapters.kit.readout import readout, says
+from svf_helpers.chapters.kit.scene import Frame, FrameExplorer, Slider
 from svf_helpers.experiments import load
 
 MEASURES = ("all_columns", "signal_columns", "anti_whitened", "whitened")
 NAMES = ("plain, all columns", "plain, σ > 0", "anti-whitened", "whitened SVD")
-COLOURS = ("#0072B2", "#C24E00", "#00805F", "#B05A8C")
+COLOURS = (svg.BLUE, svg.ORANGE, svg.GREEN, svg.PURPLE)
 
 
 class DeltaState(NamedTuple):
@@ -51,16 +53,14 @@ def delta_frame(delta: float, direction: int) -> Frame:
 
     Example:
         >>> delta_frame(0, 1)["bar-3-0"]
-        {'height': 200, 'y': 30}
+        {'y': 30, 'height': 200}
     """
     state, frame = delta_state(delta, direction), {}
     for m, values in enumerate(state.cosines):
         for k, value in enumerate(values):
-            height = rounded(_UNIT * value)
-            frame[f"bar-{m}-{k}"] = {"height": height, "y": rounded(_FLOOR - height)}
+            frame[f"bar-{m}-{k}"] = _UP.bar(value)
         frame[f"mean-{m}"] = {"text": f"{sum(values) / len(values):.2f}"}
-    frame["say-delta"], frame["say-unused"] = {"text": f"{delta:g}"}, {"text": str(state.unused)}
-    return frame
+    return frame | says(delta=f"{delta:g}", unused=str(state.unused))
 
 
 def delta_frames() -> FrameExplorer:
@@ -77,10 +77,10 @@ def delta_frames() -> FrameExplorer:
     return FrameExplorer("Four ways to read one head", sliders, _picture(), delta_frame, readout=_READOUT)
 
 
-_FLOOR, _UNIT = 230, 200
-_READOUT = (
-    '<p>At δ = <span data-part="say-delta"></span> the maximum over all columns picks a column with σ = 0, which the '
-    'head does not use, in <span data-part="say-unused"></span> of 8 cases.</p>'
+_UP = svg.Scale(0, 1, 230, 30)
+_READOUT = readout(
+    "At δ = {delta} the maximum over all columns picks a column with σ = 0, which the head does not use, in {unused} "
+    "of 8 cases."
 )
 
 
@@ -91,19 +91,14 @@ def _stored():
 
 @functools.cache
 def _picture() -> str:
-    rows = "".join(
-        f'<line x1="45" x2="690" y1="{_FLOOR - _UNIT * v:g}" y2="{_FLOOR - _UNIT * v:g}" stroke="currentColor" '
-        f'stroke-opacity="{1 if v == 0 else 0.2}"/><text x="38" y="{_FLOOR - _UNIT * v + 4:g}" text-anchor="end">'
-        f"{v:g}</text>" for v in (0, 0.25, 0.5, 0.75, 1)
-    )
-    bars = "".join(
-        f'<rect data-part="bar-{m}-{k}" x="{60 + 162 * m + 32 * k}" width="26" fill="{colour}"/>'
-        f'<text x="{73 + 162 * m + 32 * k}" y="246" text-anchor="middle">{target}</text>'
+    bars = (
+        svg.column(f"bar-{m}-{k}", 73 + 162 * m + 32 * k, 26, colour, str(target), 246)
         for m, colour in enumerate(COLOURS) for k, target in enumerate((24, 21, 18, 15))
     )
-    names = "".join(
-        f'<text x="{121 + 162 * m}" y="266" text-anchor="middle" style="fill:{colour};font-weight:600">{name}</text>'
-        f'<text x="{121 + 162 * m}" y="18" text-anchor="middle">mean <tspan data-part="mean-{m}"></tspan></text>'
+    names = (
+        svg.words(121 + 162 * m, 266, name, colour=colour)
+        + svg.words(121 + 162 * m, 18, "mean " + svg.element("tspan", part=f"mean-{m}"))
         for m, (name, colour) in enumerate(zip(NAMES, COLOURS, strict=True))
     )
-    return f'<svg viewBox="0 0 700 280">{rows}{bars}{names}</svg>'
+    titles = svg.words(39, 18, "|cos|", anchor="end") + svg.words(45, 246, "target", anchor="end")
+    return svg.picture(280, svg.levels(_UP, (0, 0.25, 0.5, 0.75, 1), 45, 690), titles, bars, names)

@@ -12,6 +12,8 @@ import torch
 
 from svf_helpers.alignment import vector_cosines
 from svf_helpers.chapters.beyond_capacity.capacity import pair_logits, tight_frame, wrong_attention
+from svf_helpers.chapters.kit import svg
+from svf_helpers.chapters.kit.readout import readout, says
 from svf_helpers.chapters.kit.scene import Frame, FrameExplorer, Slider, rounded
 from svf_helpers.experiments import load
 from svf_helpers.qk import qk_svd
@@ -89,13 +91,10 @@ def capacity_frame(pairs: float, lam: float, steps: float, frame: float) -> Fram
     own = [k + 1 for k, v in enumerate(vectors) if v and vectors.count(v) == 1]
     shared = [k + 1 for k, v in enumerate(vectors) if v and vectors.count(v) > 1]
     target = lambda k: int(_first_target()) - k  # noqa: E731
-    shown["say-own"], shown["say-shared"] = ({"text": _list(numbers)} for numbers in (own, shared))
-    shown["say-sigma"] = {"text": ", ".join(f"{value:.1f}" for value in state.S)}
-    for name, k in (("first", 0), ("last", N - 1)):
-        shown[f"say-{name}"] = {"text": f"{state.logits[k][k]:.1f} of {target(k)}"}
+    first, last = (f"{state.logits[k][k]:.1f} of {target(k)}" for k in (0, N - 1))
     half = sum(value >= 0.5 for row in state.wrong for value in row)
-    shown["say-wrong"] = {"text": f"{half} of {N * (N - 1)}"}
-    return shown
+    return shown | says(own=_list(own), shared=_list(shared), sigma=", ".join(f"{value:.1f}" for value in state.S),
+                        first=first, last=last, wrong=f"{half} of {N * (N - 1)}")
 
 
 def capacity_frames() -> FrameExplorer:
@@ -111,13 +110,13 @@ def capacity_frames() -> FrameExplorer:
         Slider("pairs", f"pairs of interest (head dimension {_stored()['summary_S'].shape[-1]})", at["pairs"], most),
         Slider("lam", "weight λ of the attention loss", at["lam"], at["lam"][-1]),
         Slider("steps", "training steps", at["steps"], at["steps"][0]),
-        Slider("frame", "coordinates: 0 as trained, 1 tight frame", (0, 1), 0),
+        Slider("frame", "coordinates", (0, 1), 0, words={0: "as trained", 1: "tight frame"}),
     )
     return FrameExplorer("More pairs than dimensions", sliders, _picture(), capacity_frame, readout=_READOUT)
 
 
 def capacity_explorer():
-    """The same explorer with ipywidgets, where a kernel runs; its sliders stop where something was stored.
+    """The same explorer with ipywidgets, where a kernel runs.
 
     Example:
         >>> type(capacity_explorer()).__name__
@@ -127,13 +126,11 @@ def capacity_explorer():
 
 
 _CELL, _TOP = 20, 40
-_PLACES = {"query": 60, "key": 210, "wrong": 400}
-_READOUT = (
-    '<p>Pairs with a vector to themselves: <span data-part="say-own"></span>. Pairs that share one: '
-    '<span data-part="say-shared"></span>. (On a vector: |cos| above .9 on both sides.) Singular values '
-    '<span data-part="say-sigma"></span>.</p>'
-    '<p>Logit of the first pair <span data-part="say-first"></span>, of the last <span data-part="say-last"></span>. '
-    'The wrong key draws half of the attention or more in <span data-part="say-wrong"></span> cases.</p>'
+_READOUT = readout(
+    "Pairs with a vector to themselves: {own}. Pairs that share one: {shared}. (On a vector: |cos| above .9 on both "
+    "sides.) Singular values {sigma}.",
+    "Logit of the first pair {first}, of the last {last}. The wrong key draws half of the attention or more in {wrong} "
+    "cases.",
 )
 
 
@@ -159,22 +156,17 @@ def _list(numbers: list[int]) -> str:
 @functools.cache
 def _picture() -> str:
     most, r = int(_settings()["pairs"][-1]), _stored()["summary_S"].shape[-1]
-    parts = []
-    for name, title, width, colour in (
-        ("query", "u₁ … query side", r, "#0072B2"), ("key", "v₁ … key side", r, "#C24E00"),
-        ("wrong", "attention on the wrong key", most, "#B05A8C"),
+    pairs, vectors = ([str(k + 1) for k in range(size)] for size in (most, r))
+    foot, parts = _TOP + most * _CELL + 20, []
+    for name, left, columns, colour, title, across in (
+        ("query", 70, vectors, svg.BLUE, "|cos|, query side", "vector u"),
+        ("key", 250, vectors, svg.ORANGE, "|cos|, key side", "vector v"),
+        ("wrong", 450, pairs, svg.PURPLE, "attention on the wrong key", "key of pair"),
     ):
-        left = _PLACES[name]
-        parts.append(f'<text x="{left + width * _CELL / 2:g}" y="16" text-anchor="middle">{title}</text>')
-        for i in range(most):
-            parts.append(f'<text x="{left - 6}" y="{_TOP + i * _CELL + 14}" text-anchor="end">{i + 1}</text>')
-            parts.extend(
-                f'<rect data-part="{name}-{i}-{j}" x="{left + j * _CELL}" y="{_TOP + i * _CELL}" width="{_CELL - 1}" '
-                f'height="{_CELL - 1}" fill="{colour}"/>' for j in range(width)
-            )
-        parts.extend(
-            f'<text x="{left + j * _CELL + _CELL // 2}" y="{_TOP - 6}" text-anchor="middle">{j + 1}</text>'
-            for j in range(width)
-        )
-        parts.append(f'<rect data-part="{name}-edge" x="{left - 1}" y="{_TOP - 1}" fill="none" stroke="currentColor"/>')
-    return f'<svg viewBox="0 0 620 {_TOP + most * _CELL + 10}">{"".join(parts)}</svg>'
+        look = lambda i, j, name=name, colour=colour: {  # noqa: E731
+            "part": f"{name}-{i}-{j}", "width": _CELL - 1, "height": _CELL - 1, "fill": colour}
+        middle = left + len(columns) * _CELL / 2
+        parts += [svg.words(middle, 16, title), svg.words(middle, foot, f"{across} (rows: pairs)"),
+                  svg.matrix(left, _TOP, _CELL, pairs, columns, look),
+                  svg.element("rect", part=f"{name}-edge", x=left - 1, y=_TOP - 1, fill="none", stroke="currentColor")]
+    return svg.picture(foot + 10, parts)

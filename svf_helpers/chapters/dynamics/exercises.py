@@ -1,6 +1,4 @@
-"""Checkers of the exercises in the chapters on notation and on the toy model."""
-
-from __future__ import annotations
+"""The exercises of the chapter on training dynamics that can be marked."""
 
 import math
 
@@ -8,35 +6,33 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from svf_helpers.chapters.kit.marking import checker, number, number_hint, same, tensor
+from svf_helpers.chapters.kit.answers import tensor
+from svf_helpers.chapters.kit.check import check
+from svf_helpers.chapters.kit.marking import checker, numeric, outside
 from svf_helpers.features import unit
 
+__all__ = ["check", "locking_shares"]
 
-@checker(
+_TWICE = math.atan(2 * 0.03 / 0.04)  # twice the angle by which u_1 turns
+
+numeric(
     "dynamics-angle",
     asks="Overlaps of .03 on both sides, singular values 4 % apart: what is |cos(u_1, f_1)|?",
-    expects=number(),
+    answer=math.cos(_TWICE / 2),
     praise="a small overlap turns a vector far where singular values are close.",
-)
-def dynamics_angle(answer: float) -> str | None:
-    twice = math.atan(2 * 0.03 / 0.04)
-    right = math.cos(twice / 2)
-    if same(answer, right, 0.015):  # the formula holds to first order: the numerical SVD differs in the second digit
-        return None
-    mistakes = [
-        (math.cos(twice), "that is the cosine of twice the angle."),
-        (twice / 2, "that is the angle; asked is its cosine."),
-        (math.degrees(twice / 2), "that is the angle in degrees; asked is its cosine."),
-        (math.sin(twice / 2), "that is the sine: the vector's share along the other feature."),
+    tolerance=0.015,  # the formula holds to first order: the numerical SVD differs in the second digit
+    apart=5e-3,
+    mistakes=[
+        (math.cos(_TWICE), "that is the cosine of twice the angle."),
+        (_TWICE / 2, "that is the angle; asked is its cosine."),
+        (math.degrees(_TWICE / 2), "that is the angle in degrees; asked is its cosine."),
+        (math.sin(_TWICE / 2), "that is the sine: the vector's share along the other feature."),
         (math.cos(math.atan(0.03 / 0.04) / 2), "both sides overlap: the two overlaps add up."),
         (math.cos(math.atan(2 * 0.03 / 4) / 2), "4 % is a share of the singular value, .04."),
-    ]
-    for wrong, hint in mistakes:
-        if same(answer, wrong, 5e-3):
-            return hint
-    if abs(answer) > 1:
-        return "a cosine lies between -1 and 1."
-    return number_hint(answer, right, 5e-3) or "not it: tan(2 theta) is the sum of the overlaps over the gap."
+        (outside(-1, 1), "a cosine lies between -1 and 1."),
+    ],
+    otherwise="not it: tan(2 theta) is the sum of the overlaps over the gap.",
+)
 
 
 @checker(
@@ -60,7 +56,12 @@ def dynamics_order(answer: Float[Tensor, " 4"]) -> str | None:
 
 
 def locking_shares(targets: Float[Tensor, " 4"], s: float = 0.08, trials: int = 4000) -> Float[Tensor, " 4"]:
-    """Share of dictionaries with random overlaps of size s in which each vector has |cos| > .9 on both sides."""
+    """Share of dictionaries with random overlaps of size s in which each vector has |cos| > .9 on both sides.
+
+    Example:
+        >>> bool((locking_shares(torch.tensor([8.0, 4.0, 2.0, 1.0]), trials=200) > 0.9).all())  # wide gaps: all lock
+        True
+    """
     generator = torch.Generator().manual_seed(1)
     noise = torch.randn(2, trials, 4, 4, generator=generator, dtype=torch.float64)
     f, g = unit(torch.eye(4, dtype=torch.float64) + s * noise)

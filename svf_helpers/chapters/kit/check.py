@@ -1,7 +1,8 @@
 """Checkers that mark a reader's answer to an exercise: they say what is wrong with it, never what the answer is.
 
-``check("theorem1-detector", answer)`` prints one line. The checkers stand beside the chapters,
-in ``svf_helpers/chapters/NAME/exercises.py``.
+``check("theorem1-detector", answer)`` prints one line. Each chapter has its own, and they stand beside it::
+
+    from svf_helpers.chapters.theorem1.exercises import check
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
-from svf_helpers.chapters.kit.marking import REGISTER, Unreadable
+from svf_helpers.chapters.kit.answers import Unreadable
+from svf_helpers.chapters.kit.marking import REGISTER
 from svf_helpers.chapters.kit.rooms import modules
 
 __all__ = ["Mark", "check", "exercises"]
@@ -57,7 +59,8 @@ def check(name: str, answer: Any) -> Mark:
         >>> _ = check("notation-chance", [0.1, 0.2])
         Not yet: expected one number, got shape (2,).
     """
-    modules("exercises")
+    if not isinstance(name, str) or name not in REGISTER:
+        modules("exercises")  # a chapter's own are there already; now for those of all the others
     if not isinstance(name, str) or name not in REGISTER:
         near = get_close_matches(str(name), REGISTER, n=1)
         meant = f" Did you mean {near[0]!r}?" if near else ""

@@ -27,15 +27,15 @@ Frame = dict[str, dict[str, float | str]]
 class Slider:
     """One slider: ``name`` is the argument of ``render``, ``values`` the stops on the page, ``start`` one of them.
 
-    ``live_step`` is the step between the first and the last value where a kernel is there to compute (by default
-    the stops' own smallest distance). ``words`` says what to show in place of each number, where numbers only count
-    things; a live slider then has all values that have words. Raises ``ValueError`` unless there are at least two
+    With a kernel the slider has the same stops, unless there is more to choose from: with a ``live_step`` every value
+    between the first and the last can be chosen, in such steps or typed. ``words`` says what to show in place of each
+    number; a live slider then has all values that have words. Raises ``ValueError`` unless there are at least two
     rising values, each with its word where there are any.
 
     Example:
-        >>> angle = Slider("angle", "angle between f₁ and f₂", (30, 60, 90), 60, "°")
-        >>> angle.text(angle.start), angle.step
-        ('60°', 30)
+        >>> angle = Slider("angle", "angle between f₁ and f₂", (30, 60, 90), 60, "°", live_step=1)
+        >>> angle.text(angle.start)
+        '60°'
         >>> Slider("pair", "query and key", (1, 2), 1, words={1: "END→S2", 2: "END→IO"}).text(2)
         'END→IO'
     """
@@ -56,11 +56,6 @@ class Slider:
             raise ValueError(f"slider {self.name!r}: start must be one of its values, got {self.start}")
         if self.words is not None and not set(values) <= set(self.words):
             raise ValueError(f"slider {self.name!r}: no words for {sorted(set(values) - set(self.words))}")
-
-    @property
-    def step(self) -> float:
-        """The step of a live slider."""
-        return self.live_step or min(b - a for a, b in itertools.pairwise(self.values))
 
     def text(self, value: float) -> str:
         """A value with its unit, or the words for it, as the reader sees it."""
@@ -157,18 +152,20 @@ class FrameExplorer:
     def live(self):
         """The explorer as an ipywidgets box that computes every frame when a slider moves; for a running kernel.
 
-        Its children are one slider for each slider (a ``SelectionSlider`` where it has words, else a ``FloatSlider``)
-        and an ``HTML`` widget with the frame.
+        Its children are one slider for each slider (a ``FloatSlider`` where it has a ``live_step``, else a
+        ``SelectionSlider``) and an ``HTML`` widget with the frame.
         """
         import ipywidgets as widgets  # only here: pages and tests of frames need no widgets
 
-        look = {"layout": widgets.Layout(width="95%", max_width="640px"), "style": {"description_width": "12em"}}
+        # "initial" is the width of the label itself, whatever its length
+        look = {"layout": widgets.Layout(width="95%", max_width="640px"), "style": {"description_width": "initial"}}
         controls = {
-            s.name: widgets.SelectionSlider(
-                value=s.start, options=[(word, value) for value, word in s.words.items()], description=s.label, **look
-            ) if s.words else widgets.FloatSlider(
-                value=s.start, min=s.values[0], max=s.values[-1], description=s.label, step=s.step,
-                readout_format=_readout_format(s.step), **look,
+            s.name: widgets.FloatSlider(
+                value=s.start, min=s.values[0], max=s.values[-1], description=s.label, step=s.live_step,
+                readout_format=_readout_format(s.live_step), **look,
+            ) if s.live_step else widgets.SelectionSlider(
+                value=s.start, options=[(s.text(value), value) for value in s.words or s.values], description=s.label,
+                **look,
             )
             for s in self.sliders
         }
@@ -242,14 +239,17 @@ _STYLE = """<style>
 .svf-explorer label { display: flex; flex-wrap: wrap; align-items: center; gap: 0 .8em; margin: 0; }
 .svf-explorer label > span { flex: 0 0 17em; }
 .svf-explorer input { flex: 1 1 12em; min-width: 8em; accent-color: #0072B2; }
-.svf-explorer output { flex: 0 0 5em; text-align: right; font-variant-numeric: tabular-nums; }
-.svf-explorer svg { display: block; width: 100%; min-width: 440px; height: auto; background: none; }
+.svf-explorer output { flex: 0 0 6em; text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
+.svf-explorer svg { display: block; width: 100%; min-width: 600px; height: auto; background: none; }
 .svf-explorer svg text { fill: currentColor; font: 13px system-ui, sans-serif; }
 .svf-explorer p { margin: .3em 0; }
 .svf-explorer .svf-readout { min-height: 6.4em; font-variant-numeric: tabular-nums; }
 .svf-explorer .svf-still { font-size: .85em; font-style: italic; }
 .svf-explorer .svf-wide { display: none; font-size: .85em; font-style: italic; }
-@media (max-width: 520px) { .svf-explorer .svf-wide { display: block; } }
+@media (max-width: 640px) {
+  .svf-explorer .svf-wide { display: block; }
+  .svf-explorer label > span { flex-basis: 100%; }
+}
 </style>"""
 
 _SCRIPT = """<script>

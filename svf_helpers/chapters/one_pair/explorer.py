@@ -1,5 +1,6 @@
 """Two features in the plane and a head that reads them: the explorer of the chapter on one pair (Theorem 1)."""
 
+import cmath
 import functools
 import math
 from dataclasses import dataclass
@@ -8,14 +9,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from svf_helpers.chapters.kit import svg
+from svf_helpers.chapters.kit.readout import readout, says, subscript
 from svf_helpers.chapters.kit.scene import Frame, FrameExplorer, Slider, rounded
 from svf_helpers.qk import qk_svd, singular_groups
 
 __all__ = ["TwoFeatureHead", "two_feature_explorer", "two_feature_frame", "two_feature_frames", "two_feature_head"]
 
-# Each colour has a contrast of 3 or more with white, with the grey on which the theme sets output in its dark mode,
-# and with near-black.
-FIRST, SECOND = "#0072B2", "#C24E00"
+FIRST, SECOND = svg.BLUE, svg.ORANGE
 TOO_CLOSE = 0.02  # singular values closer than this share of the larger one: their vectors are not told apart
 
 
@@ -122,33 +123,29 @@ def two_feature_frame(angle: float, target_12: float, target_21: float) -> Frame
     frame: Frame = {"f2-query": {"transform:rotate": rounded(-angle)}, "f2-key": {"transform:rotate": rounded(-angle)},
                     "ring": {"opacity": 0 if head.told_apart else 1}}
     for side, vectors in (("query", head.U), ("key", head.V)):
-        frame[f"f2-{side}-name"] = _place(math.radians(angle), 1.17)
+        frame[f"f2-{side}-name"] = svg.place(angle, 1.17 * _R)
         for k in range(2):
             seen = head.told_apart and (k == 0 or two)
             x, y = vectors[:, k].tolist() if seen else (1.0, 0.0)
             degrees = rounded(math.degrees(math.atan2(y, x)))
             frame[f"{side}{k}"] = {"transform:rotate": rounded(-degrees), "opacity": int(seen)}
-            frame[f"{side}{k}-name"] = {**_beside(math.radians(degrees), math.radians(angle)), "opacity": int(seen)}
+            frame[f"{side}{k}-name"] = {**_beside(degrees, angle), "opacity": int(seen)}
     for k, (value, target) in enumerate(zip(head.S.tolist(), sorted((target_12, target_21))[::-1], strict=True)):
-        height = rounded(_UNIT * min(value, _TOP))
-        frame[f"bar{k}"] = {"height": height, "y": rounded(_FLOOR - height)}
+        bar = frame[f"bar{k}"] = _UP.bar(min(value, _TOP))
         frame[f"beyond{k}"] = {"opacity": int(value > _TOP)}
-        frame[f"value{k}"] = {"text": f"{rounded(value):.1f}", "y": rounded(_FLOOR - height - 7)}
-        frame[f"target{k}"] = {"transform:translate": f"{_BARS[k] + 27} {rounded(_FLOOR - _UNIT * target)}"}
-        frame[f"say-value{k}"] = {"text": f"{rounded(value):.1f}"}
-        frame[f"say{k}"] = {"text": _words(head, k) if k == 0 or two else ""}
-    frame["say-angle"] = {"text": f"{angle:g}"}
-    frame["note"] = {"text": _note(head, angle, target_12, target_21)}
-    return frame
+        frame[f"value{k}"] = {"text": f"{rounded(value):.1f}", "y": rounded(bar["y"] - 7)}
+        frame[f"target{k}"] = {"transform:translate": f"{_BARS[k] + 27} {rounded(_UP(target))}"}
+        cosines = _cosines(head, k) if k == 0 or two else ""
+        frame |= says(**{f"value{k}": f"{rounded(value):.1f}", f"cosines{k}": cosines})
+    return frame | says(angle=f"{angle:g}", note=_note(head, angle, target_12, target_21))
 
 
-def _words(head: TwoFeatureHead, k: int) -> str:
+def _cosines(head: TwoFeatureHead, k: int) -> str:
     if not head.told_apart:
         return ""
-    i, j = head.pairs[k]
-    name = "₁₂"
-    return (f"u{name[k]} with f{name[i]}: |cos| {float(head.cos_query[k]):.2f}, "
-            f"v{name[k]} with f{name[j]}: {float(head.cos_key[k]):.2f}. ")
+    number, i, j = (subscript(at + 1) for at in (k, *head.pairs[k]))
+    return (f"u{number} with f{i}: |cos| {float(head.cos_query[k]):.2f}, "
+            f"v{number} with f{j}: {float(head.cos_key[k]):.2f}. ")
 
 
 def _note(head: TwoFeatureHead, angle: float, target_12: float, target_21: float) -> str:
@@ -161,90 +158,57 @@ def _note(head: TwoFeatureHead, angle: float, target_12: float, target_21: float
         return "Equal targets: each singular vector makes the same angle with both features and favours neither."
     near = " Nearly one line: it takes a large singular value to tell the features apart." if head.S[0] > _TOP else ""
     if 0 in (target_12, target_21):
-        i, j = head.pairs[0]
-        away = f"u₁ keeps at a right angle to f{'₁₂'[j]}, and v₁ to f{'₁₂'[i]}"
+        i, j = (subscript(at + 1) for at in head.pairs[0])
+        away = f"u₁ keeps at a right angle to f{j}, and v₁ to f{i}"
         return f"{away}: each reads its feature and not the other.{near}"
     return f"Two pairs share the plane: the weaker one pulls the singular vectors of the stronger one.{near}"
 
 
-# The picture: two planes with centres at x = _CENTRES and one unit _R pixels long, and bars on a floor.
-_R, _CENTRES, _HEIGHT = 92, {"query": (125, 150), "key": (370, 150)}, 290
-_FLOOR, _UNIT, _TOP, _BARS = 250, 2.0, 100.0, (568, 638)
-
+# The picture: two planes with one unit _R pixels long, and bars of singular values.
+_R, _TOP, _BARS = 92, 100, (568, 638)
+_UP = svg.Scale(0, _TOP, 250, 50)
 _SLIDERS = (
     Slider("angle", "angle between f₁ and f₂", tuple(range(15, 166, 5)), 60, "°", 1),
     Slider("target_12", "target: f₁ in query, f₂ in key", (6, 12, 18, 24), 24, "", 0.5),
     Slider("target_21", "target: f₂ in query, f₁ in key", (0, 6, 12, 18, 24), 0, "", 0.5),
 )
-_READOUT = (
-    '<p>At <span data-part="say-angle"></span>°: σ₁ = <span data-part="say-value0"></span>, σ₂ = '
-    '<span data-part="say-value1"></span>. <span data-part="say0"></span><span data-part="say1"></span></p>'
-    '<p data-part="note"></p>'
-)
+_READOUT = readout("At {angle}°: σ₁ = {value0}, σ₂ = {value1}. {cosines0}{cosines1}", "{note}")
 
 
-def _place(turn: float, radius: float) -> Frame:
-    """Coordinates of a point in a plane's own pixels: y points down."""
-    return {"x": rounded(_R * radius * math.cos(turn)), "y": rounded(-_R * radius * math.sin(turn) + 4)}
-
-
-def _beside(turn: float, second: float) -> Frame:
+def _beside(turn: float, second: float) -> dict[str, float]:
     """A place for a singular vector's name: next to its line, where the features are farthest away."""
-    features = [(radius * math.cos(a), radius * math.sin(a)) for a in (0.0, second) for radius in (0.5, 0.8, 1.15)]
+    features = [cmath.rect(radius, math.radians(at)) for at in (0.0, second) for radius in (0.5, 0.8, 1.15)]
 
-    def room(spot: tuple[float, float]) -> float:
-        angle, radius = spot
-        return min(math.dist((radius * math.cos(angle), radius * math.sin(angle)), point) for point in features)
+    def room(degrees: float) -> float:
+        return round(min(abs(cmath.rect(0.82, math.radians(degrees)) - feature) for feature in features), 6)
 
-    spots = [(turn + end + side, 0.82) for end in (0.0, math.pi) for side in (-0.24, 0.24)]
-    return _place(*max(spots, key=lambda spot: round(room(spot), 6)))
+    return svg.place(max((turn + end + side for end in (0, 180) for side in (-13.75, 13.75)), key=room), 0.82 * _R)
 
 
 @functools.cache
 def _picture() -> str:
-    planes = "".join(_plane(side, *_CENTRES[side], vector) for side, vector in (("query", "u"), ("key", "v")))
-    grid = "".join(
-        f'<line x1="538" x2="684" y1="{_FLOOR - _UNIT * v:g}" y2="{_FLOOR - _UNIT * v:g}" stroke="currentColor" '
-        f'stroke-opacity="{1 if v == 0 else 0.2}"/>'
-        f'<text x="532" y="{_FLOOR - _UNIT * v + 4:g}" text-anchor="end">{v}</text>' for v in (0, 25, 50, 75, 100)
+    bars = (
+        svg.column(f"bar{k}", at, 40, colour, f"σ{subscript(k + 1)}", 268)
+        + svg.element("path", part=f"beyond{k}", d=f"M{at - 9} 62l9 -10l9 10z", fill="white")
+        + svg.words(at, None, part=f"value{k}")
+        + svg.element("path", part=f"target{k}", d="M0 -5L5 0L0 5L-5 0Z", fill="white", stroke="black")
+        for k, (at, colour) in enumerate(zip(_BARS, (FIRST, SECOND), strict=True))
     )
-    bars = "".join(
-        f'<rect data-part="bar{k}" x="{_BARS[k] - 20}" width="40" fill="{colour}"/>'
-        f'<path data-part="beyond{k}" d="M{_BARS[k] - 9} 62 l9 -10 l9 10 z" fill="white"/>'
-        f'<text data-part="value{k}" x="{_BARS[k]}" text-anchor="middle"></text>'
-        f'<path data-part="target{k}" d="M0 -5 L5 0 L0 5 L-5 0 Z" fill="white" stroke="black" stroke-width="1.2"/>'
-        f'<text x="{_BARS[k]}" y="268" text-anchor="middle">σ{"₁₂"[k]}</text>'
-        for k, colour in enumerate((FIRST, SECOND))
-    )
-    return (
-        f'<svg viewBox="0 0 700 {_HEIGHT}">{planes}'
-        '<text x="606" y="20" text-anchor="middle">singular values (logits)</text>'
-        f'{grid}{bars}<text x="606" y="286" text-anchor="middle">◇ target logit</text></svg>'
-    )
+    titles = svg.words(606, 20, "singular values (logits)") + svg.words(606, 286, "◇ target logit")
+    return svg.picture(290, _plane(125, "query", "u"), _plane(370, "key", "v"), titles,
+                       svg.levels(_UP, (0, 25, 50, 75, 100), 538, 684), bars)
 
 
-def _plane(side: str, x: int, y: int, vector: str) -> str:
+def _plane(x: int, side: str, vector: str) -> str:
     """Unit circle, two features as arrows, two singular vectors as lines through the origin (their sign is free)."""
-    lines = "".join(
-        f'<g data-part="{side}{k}"><line x1="{-_R}" x2="{_R}" y1="0" y2="0" stroke="{colour}" stroke-width="{width}" '
-        f'stroke-linecap="round"{dash}/></g>'
-        for k, colour, width, dash in ((1, SECOND, 5, ' stroke-dasharray="1 9"'), (0, FIRST, 7, ""))
-    )
-    arrow = (f'<line x1="0" x2="{_R - 8}" y1="0" y2="0" stroke="currentColor" stroke-width="2"/>'
-             f'<path d="M{_R} 0 l-11 -5 v10 z" fill="currentColor"/>')
-    names = "".join(
-        f'<text data-part="{side}{k}-name" text-anchor="middle" style="fill:{colour};font-weight:600">'
-        f'{vector}{"₁₂"[k]}</text>'
-        for k, colour in enumerate((FIRST, SECOND))
-    )
-    dashes = "".join(
-        f'<circle r="{_R * 0.6:g}" fill="none" stroke="{colour}" stroke-width="5" pathLength="96" '
-        f'stroke-dasharray="3 5" stroke-dashoffset="{4 * k}"/>' for k, colour in enumerate((FIRST, SECOND))
-    )
-    ring = f'<g data-part="ring">{dashes}</g>'
-    return (
-        f'<text x="{x}" y="20" text-anchor="middle">{side} side</text><g transform="translate({x} {y})">'
-        f'<circle r="{_R}" fill="none" stroke="currentColor" stroke-opacity="0.25"/>{ring}{lines}{arrow}'
-        f'<text x="{_R * 1.17:g}" y="4" text-anchor="middle">f₁</text><g data-part="f2-{side}">{arrow}</g>'
-        f'<text data-part="f2-{side}-name" text-anchor="middle">f₂</text>{names}</g>'
-    )
+    pieces = []
+    for k, colour, width, dash in ((1, SECOND, 5, "1 9"), (0, FIRST, 7, None)):
+        half_ring = svg.element("circle", r=_R * 0.6, fill="none", stroke=colour, stroke_width=5, pathLength=96,
+                                stroke_dasharray="3 5", stroke_dashoffset=4 * k)
+        vector_line = svg.line(-_R, 0, _R, 0, colour=colour, width=width, dash=dash, cap="round")
+        pieces += [svg.element("g", half_ring, part="ring"), svg.element("g", vector_line, part=f"{side}{k}")]
+    pieces += [svg.arrow(_R), svg.words(_R * 1.17, 4, "f₁"), svg.element("g", svg.arrow(_R), part=f"f2-{side}"),
+               svg.words(None, None, "f₂", part=f"f2-{side}-name")]
+    pieces += [svg.words(None, None, f"{vector}{subscript(k + 1)}", part=f"{side}{k}-name", colour=colour)
+               for k, colour in enumerate((FIRST, SECOND))]
+    return svg.plane(x, 150, f"{side} side", pieces, circle=_R)

@@ -9,14 +9,14 @@ from typing import NamedTuple
 
 import torch
 
+from svf_helpers.chapters.kit import svg
+from svf_helpers.chapters.kit.readout import readout, says, signed, subscript
 from svf_helpers.chapters.kit.scene import Frame, FrameExplorer, Slider, rounded
 from svf_helpers.chapters.rope.stored_heads import RotaryHead, stored_heads
 from svf_helpers.features import unit
 from svf_helpers.rope import qk_svd_at_offset
 
-# Each has a contrast of 3 or more with white and with near-black.
-COLOURS = ("#0072B2", "#C24E00", "#008060", "#9B4F96")
-GREY = "#767676"
+COLOURS = (svg.BLUE, svg.ORANGE, svg.GREEN, svg.PURPLE)
 LAST = 39  # the largest offset of the paper's 40 positions
 TOO_SMALL = 0.02  # singular values below this share of the largest: the bar is grey, its vector carries next to nothing
 
@@ -75,27 +75,22 @@ def offset_frame(heads: Mapping[int, RotaryHead], offset: float, band: float) ->
     pairs = head.config.ranked_pairs
     top = max(max(_curve(head)[0].S), 1.0)
     frame: Frame = {}
+    height, up = svg.Scale(0, 1.08 * top, _BOTTOM, _TOP), svg.Scale(-1.1 * top, 1.1 * top, _BOTTOM, _TOP)
     for k, value in enumerate(state.S):
-        height = (_BOTTOM - _TOP) * min(value / (1.08 * top), 1.0)
         owner = max(range(len(pairs)), key=lambda p, k=k: state.query[p][k] + state.key[p][k])
-        fill = COLOURS[owner % len(COLOURS)] if value > TOO_SMALL * top else GREY
-        frame[f"bar{k}"] = {"y": rounded(_BOTTOM - height), "height": rounded(height), "fill": fill}
-        frame[f"value{k}"] = {"text": f"{value:.1f}", "y": rounded(_BOTTOM - height - 5)}
+        fill = COLOURS[owner % len(COLOURS)] if value > TOO_SMALL * top else svg.GREY
+        bar = height.bar(min(value, height.high))
+        frame[f"bar{k}"] = {**bar, "fill": fill}
+        frame[f"value{k}"] = {"text": f"{value:.1f}", "y": rounded(bar["y"] - 5)}
         for side, cosines in (("u", state.query), ("v", state.key)):
             for p in range(len(pairs)):
                 frame[f"{side}{p}{k}"] = {"fill-opacity": rounded(cosines[p][k], 2)}
-    across = rounded(_across(offset))
-    frame["cursor"] = {"x1": across, "x2": across}
+    frame["cursor"] = dict.fromkeys(("x1", "x2"), rounded(_ACROSS(offset)))
     for p, (score, target) in enumerate(zip(state.score, state.target, strict=True)):
-        frame[f"dot{p}"] = {"cx": across, "cy": rounded(_up(score, top))}
-        curve = _curve(head)
-        frame[f"score{p}"] = {"d": _path([row.score[p] for row in curve], top)}
-        frame[f"target{p}"] = {"d": _path([row.target[p] for row in curve], top)}
-        frame[f"say{p}"] = {"text": f"{_signed(score)} ({_signed(target)})"}
-    frame["say-offset"] = {"text": f"{offset:g}"}
-    frame["say-turn"] = {"text": f"{state.turn:.1f}"}
-    frame["note"] = {"text": _note(head, state)}
-    return frame
+        inside = max(up.low, min(up.high, score))
+        frame[f"dot{p}"] = {"cx": rounded(_ACROSS(offset)), "cy": rounded(up(inside))}
+        frame |= says(**{f"pair{p}": f"{signed(score)} ({signed(target)})"})
+    return frame | _lines(head, up) | says(offset=f"{offset:g}", turn=f"{state.turn:.1f}", note=_note(head, state))
 
 
 def offset_frames(heads: Mapping[int, RotaryHead] | None = None) -> FrameExplorer:
@@ -118,7 +113,7 @@ def offset_frames(heads: Mapping[int, RotaryHead] | None = None) -> FrameExplore
     bands = tuple(heads)
     sliders = (
         Slider("offset", "offset Δ", tuple(range(LAST + 1)), 0, "", 0.5),
-        Slider("band", "band of the positional pair", bands, 1 if 1 in bands else bands[0], "", 1),
+        Slider("band", "band of the positional pair", bands, 1 if 1 in bands else bands[0]),
     )
     pairs = next(iter(heads.values())).config.ranked_pairs
     render = functools.partial(offset_frame, heads)
@@ -165,8 +160,15 @@ def _curve(head: RotaryHead) -> list[OffsetState]:
     return _states(head, [float(offset) for offset in range(LAST + 1)])
 
 
-def _signed(value: float) -> str:
-    return f"{rounded(value):.1f}".replace("-", "−")
+@functools.lru_cache(maxsize=64)
+def _lines(head: RotaryHead, up: svg.Scale) -> Frame:
+    """The scores and their targets over all offsets, the same in all frames of a head."""
+    lines = {}
+    for name in ("score", "target"):
+        for p, values in enumerate(zip(*(getattr(state, name) for state in _curve(head)), strict=True)):
+            inside = (max(up.low, min(up.high, value)) for value in values)
+            lines[f"{name}{p}"] = {"d": svg.curve((round(_ACROSS(at)), up(value)) for at, value in enumerate(inside))}
+    return lines
 
 
 def _note(head: RotaryHead, state: OffsetState) -> str:
@@ -179,81 +181,46 @@ def _note(head: RotaryHead, state: OffsetState) -> str:
     return "All scores are positive here, and each pair lies on a singular vector."
 
 
-# The picture: bars of singular values, two grids of |cos|, and the scores over all offsets.
-_TOP, _BOTTOM, _LEFT, _RIGHT = 50, 250, 490, 685
-_BAR, _CELL, _GRIDS = 34, 28, {"u": 194, "v": 334}
-
-
-def _across(offset: float) -> float:
-    return _LEFT + (_RIGHT - _LEFT) * offset / LAST
-
-
-def _up(score: float, top: float) -> float:
-    middle = (_TOP + _BOTTOM) / 2
-    return middle - (middle - _TOP) * max(-1.0, min(1.0, score / (1.1 * top)))
-
-
-def _path(scores: list[float], top: float) -> str:
-    points = (f"{_across(offset):.0f} {_up(score, top):.1f}" for offset, score in enumerate(scores))
-    return "M" + "L".join(points)
+# The picture: bars of singular values, two matrices of |cos|, and the scores over all offsets.
+_TOP, _BOTTOM, _SIDE = 50, 250, 28
+_ACROSS = svg.Scale(0, LAST, 490, 685)
 
 
 def _picture(pairs: tuple[tuple[int, int], ...]) -> str:
-    bars = "".join(
-        f'<rect data-part="bar{k}" x="{22 + k * (_BAR + 4)}" width="{_BAR}"/>'
-        f'<text data-part="value{k}" x="{22 + k * (_BAR + 4) + _BAR / 2:g}" text-anchor="middle"/>'
-        f'<text x="{22 + k * (_BAR + 4) + _BAR / 2:g}" y="268" text-anchor="middle">σ{"₁₂₃₄"[k]}</text>'
-        for k in range(len(pairs))
+    numbers = [subscript(k + 1) for k in range(len(pairs))]
+    bars = (
+        svg.column(f"bar{k}", 39 + 38 * k, 34, None, f"σ{number}", 268) + svg.words(39 + 38 * k, None, part=f"value{k}")
+        for k, number in enumerate(numbers)
     )
-    grids = "".join(_grid(side, [pair[side == "v"] for pair in pairs]) for side in _GRIDS)
-    lines = "".join(
-        f'<path data-part="target{p}" fill="none" stroke="currentColor" stroke-opacity=".55" stroke-dasharray="2 4"/>'
-        f'<path data-part="score{p}" fill="none" stroke="{COLOURS[p]}" stroke-width="2"/>'
-        for p in range(len(pairs))
+    lines = (
+        svg.element("path", part=f"target{p}", fill="none", stroke="currentColor", stroke_dasharray="2 4", opacity=0.55)
+        + svg.element("path", part=f"score{p}", fill="none", stroke=colour, stroke_width=2)
+        for p, colour in enumerate(COLOURS)
     )
-    dots = "".join(f'<circle data-part="dot{p}" r="5" fill="{COLOURS[p]}"/>' for p in range(len(pairs)))
-    zero = (_TOP + _BOTTOM) / 2
-    return (
-        f'<svg viewBox="0 0 700 290"><text x="96" y="20" text-anchor="middle">singular values</text>{bars}{grids}'
-        f'<text x="{(_LEFT + _RIGHT) / 2:g}" y="20" text-anchor="middle">scores over the offset</text>'
-        f'<line x1="{_LEFT}" x2="{_RIGHT}" y1="{zero:g}" y2="{zero:g}" stroke="currentColor" stroke-opacity=".3"/>'
-        f'<text x="{_LEFT - 4}" y="{zero + 4:g}" text-anchor="end">0</text>'
-        f'<text x="{_LEFT}" y="268" text-anchor="middle">0</text>'
-        f'<text x="{(_LEFT + _RIGHT) / 2:g}" y="268" text-anchor="middle">Δ</text>'
-        f'<text x="{_RIGHT}" y="268" text-anchor="middle">{LAST}</text>{lines}'
-        f'<line data-part="cursor" y1="{_TOP - 10}" y2="{_BOTTOM}" stroke="currentColor" stroke-opacity=".4"/>{dots}'
-        "</svg>"
+    dots = (svg.element("circle", part=f"dot{p}", r=5, fill=COLOURS[p]) for p in range(len(COLOURS)))
+    middle = (_ACROSS.start + _ACROSS.end) / 2
+    query, key = zip(*pairs, strict=True)
+    return svg.picture(
+        290, svg.words(96, 20, "singular values"), bars, svg.words(middle, 20, "scores over the offset"),
+        _cosines(194, "u", query, numbers), _cosines(334, "v", key, numbers),
+        svg.levels(svg.Scale(-1, 1, _BOTTOM, _TOP), (0,), _ACROSS.start, _ACROSS.end),
+        svg.ticks(_ACROSS, (0, LAST), 268), svg.words(middle, 268, "Δ"), lines,
+        svg.line(None, _TOP - 10, None, _BOTTOM, part="cursor", opacity=0.4), dots,
     )
 
 
-def _grid(side: str, features: list[int]) -> str:
+def _cosines(left: int, side: str, features: tuple[int, ...], numbers: list[str]) -> str:
     """|cos| as shades: rows are features in the colours of their pairs, columns singular vectors."""
-    left = _GRIDS[side]
-    head = f'<text x="{left + 2 * _CELL}" y="20" text-anchor="middle">{"query" if side == "u" else "key"} side</text>'
-    columns = "".join(
-        f'<text x="{left + (k + 0.5) * _CELL:g}" y="{_TOP + 32}" text-anchor="middle">{side}{"₁₂₃₄"[k]}</text>'
-        for k in range(len(features))
-    )
-    rows = "".join(
-        f'<text x="{left - 5}" y="{_TOP + 44 + (p + 0.65) * _CELL:g}" text-anchor="end">f{_subscript(feature)}</text>'
-        + "".join(
-            f'<rect data-part="{side}{p}{k}" x="{left + k * _CELL}" y="{_TOP + 44 + p * _CELL}" width="{_CELL}" '
-            f'height="{_CELL}" fill="{COLOURS[p]}" stroke="currentColor" stroke-opacity=".3"/>'
-            for k in range(len(features))
-        )
-        for p, feature in enumerate(features)
-    )
-    return head + columns + rows
-
-
-def _subscript(number: int) -> str:
-    return str(number).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
+    look = lambda p, k: {"part": f"{side}{p}{k}", "fill": COLOURS[p], "stroke": "currentColor",  # noqa: E731
+                         "stroke_opacity": 0.3}
+    cells = svg.matrix(left, _TOP + 44, _SIDE, [f"f{subscript(feature)}" for feature in features],
+                   [f"{side}{number}" for number in numbers], look)
+    return svg.words(left + 2 * _SIDE, 20, f"|cos|, {'query' if side == 'u' else 'key'} side") + cells
 
 
 def _readout(pairs: tuple[tuple[int, int], ...]) -> str:
-    said = ", ".join(f'pair ({i}, {j}) <span data-part="say{p}"></span>' for p, (i, j) in enumerate(pairs))
-    return (
-        f'<p>At offset <span data-part="say-offset"></span> the scores, with their targets in brackets, are: {said}. '
-        'No singular vector has turned by more than <span data-part="say-turn"></span>° from where it was at offset 0.'
-        '</p><p data-part="note"></p>'
+    said = ", ".join(f"pair ({i}, {j}) {{pair{p}}}" for p, (i, j) in enumerate(pairs))
+    return readout(
+        f"At offset {{offset}} the scores, with their targets in brackets, are: {said}. No singular vector has turned "
+        "by more than {turn}° from where it was at offset 0.", "{note}",
     )

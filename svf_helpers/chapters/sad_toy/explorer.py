@@ -11,13 +11,14 @@ from typing import NamedTuple
 import torch
 
 from svf_helpers.attention import attention_terms, n_sv
-from svf_helpers.chapters.kit.scene import Frame, FrameExplorer, Slider, rounded
+from svf_helpers.chapters.kit import svg
+from svf_helpers.chapters.kit.readout import readout, says, signed
+from svf_helpers.chapters.kit.scene import Frame, FrameExplorer, Slider
 from svf_helpers.experiments import load
 from svf_helpers.qk import QKSVD, qk_svd
 from svf_helpers.toy import ToyConfig
 from svf_helpers.toy.planted import Contexts, planted_contexts
 
-TERM, ATTENTION = "#0072B2", "#C24E00"
 CRUMBS = 0.05  # terms whose sizes sum to less than this logit are called crumbs: weights are stored in half precision
 
 
@@ -82,16 +83,11 @@ def terms_frame(step: int, first: float, second: float) -> Frame:
     """
     state, frame = terms_state(step, first, second), {}
     for k, value in enumerate([*state.terms, state.relative]):
-        height = rounded(_UNIT * abs(value))
-        frame[f"bar-{k}"] = {"height": height, "y": rounded(_ZERO - (height if value > 0 else 0))}
-    height = rounded(_TALL * state.attention)
-    frame["attention"] = {"height": height, "y": rounded(_BOTTOM - height)}
-    frame["say-step"] = {"text": f"{step:,}"}
-    frame["say-relative"] = {"text": f"{state.relative:.1f}".replace("-0.0", "0.0")}
-    frame["say-attention"] = {"text": f"{state.attention:.2f}"}
-    frame["say-share"] = {"text": "no share to speak of" if state.share is None else f"{100 * state.share:.0f} %"}
-    frame["note"] = {"text": _note(state, first, second)}
-    return frame
+        frame[f"bar-{k}"] = _UP.bar(value)
+    frame["attention"] = _ATTENTION.bar(state.attention)
+    share = "no share to speak of" if state.share is None else f"{100 * state.share:.0f} %"
+    return frame | says(step=f"{step:,}", relative=signed(state.relative), attention=f"{state.attention:.2f}",
+                        share=share, note=_note(state, first, second))
 
 
 def terms_frames() -> FrameExplorer:
@@ -148,41 +144,27 @@ def _note(state: TermsState, first: float, second: float) -> str:
     return f"{terms} all of ρ."
 
 
+_STEPS = (0, 500, 1000, 1500, 2000, 3000, 4000, 6000, 8000, 12000, 20000)
 _SLIDERS = (
-    Slider("step", "training step", (0, 500, 1000, 1500, 2000, 3000, 4000, 6000, 8000, 12000, 20000), 1000),
+    Slider("step", "training step", _STEPS, 1000, words={step: f"{step:,}" for step in range(0, 20_001, 500)}),
     Slider("first", "strength of pair 1 (target 24)", (0, 0.25, 0.5, 0.75, 1), 1, "", 0.05),
     Slider("second", "strength of pair 2 (target 21)", (0, 0.25, 0.5, 0.75, 1), 0, "", 0.05),
 )
-_READOUT = (
-    '<p>Step <span data-part="say-step"></span>: relative attention ρ = <span data-part="say-relative"></span>, '
-    'attention on the key <span data-part="say-attention"></span>. Largest term, as a share of all sizes: '
-    '<span data-part="say-share"></span>.</p><p data-part="note"></p>'
+_READOUT = readout(
+    "Step {step}: relative attention ρ = {relative}, attention on the key {attention}. Largest term, as a share of all "
+    "sizes: {share}.", "{note}",
 )
-# One unit of logit is _UNIT pixels; terms stand on _ZERO, the attention bar on _BOTTOM and is _TALL for 1.
-_UNIT, _ZERO, _BOTTOM, _TALL = 4.6, 245, 245, 200
+_UP, _ATTENTION = svg.Scale(0, 40, 245, 61), svg.Scale(0, 1, 245, 45)
 
 
 @functools.cache
 def _picture() -> str:
-    rows = "".join(
-        f'<line x1="40" x2="560" y1="{_ZERO - _UNIT * v:g}" y2="{_ZERO - _UNIT * v:g}" stroke="currentColor" '
-        f'stroke-opacity="{1 if v == 0 else 0.2}"/>'
-        f'<text x="34" y="{_ZERO - _UNIT * v + 4:g}" text-anchor="end">{v}</text>'
-        for v in (0, 10, 20, 30, 40)
-    )
-    bars = "".join(
-        f'<rect data-part="bar-{k}" x="{50 + 42 * k}" width="28" fill="{TERM}"/>'
-        f'<text x="{64 + 42 * k}" y="280" text-anchor="middle">{k + 1}</text>' for k in range(10)
-    )
-    return (
-        f'<svg viewBox="0 0 700 305">{rows}{bars}<rect data-part="bar-10" x="500" width="42" fill="#6b6b6b"/>'
-        '<text x="521" y="280" text-anchor="middle">ρ</text><text x="250" y="300" text-anchor="middle">term of '
-        'singular vector</text><text x="300" y="18" text-anchor="middle">terms and their sum (logits)</text>'
-        f'<line x1="600" x2="690" y1="{_BOTTOM}" y2="{_BOTTOM}" stroke="currentColor"/>'
-        f'<rect data-part="attention" x="625" width="40" fill="{ATTENTION}"/>'
-        f'<line x1="610" x2="680" y1="{_BOTTOM - _TALL / 4:g}" y2="{_BOTTOM - _TALL / 4:g}" stroke="currentColor" '
-        'stroke-dasharray="4 3"/><text x="645" y="18" text-anchor="middle">attention</text>'
-        f'<text x="606" y="{_BOTTOM - _TALL / 4 + 4:g}" text-anchor="end">1/4</text>'
-        f'<text x="606" y="{_BOTTOM - _TALL + 4:g}" text-anchor="end">1</text>'
-        '<text x="645" y="280" text-anchor="middle">key 1</text></svg>'
+    terms = (svg.column(f"bar-{k}", 64 + 42 * k, 28, svg.BLUE, str(k + 1), 280) for k in range(10))
+    uniform = _ATTENTION(0.25)
+    return svg.picture(
+        305, svg.levels(_UP, (0, 10, 20, 30, 40), 40, 560), terms, svg.column("bar-10", 521, 42, svg.GREY, "ρ", 280),
+        svg.words(250, 300, "term of singular vector"), svg.words(300, 18, "terms and their sum (logits)"),
+        svg.levels(_ATTENTION, {0: "", 0.25: "1/4", 1: "1"}, 612, 690), svg.words(645, 18, "attention"),
+        svg.column("attention", 645, 40, svg.ORANGE, "key 1", 280),
+        svg.line(612, uniform, 690, uniform, dash="4 3"),
     )

@@ -1,21 +1,15 @@
-"""Checkers of the exercises in the chapters on the theorems and on anisotropy."""
-
-from __future__ import annotations
+"""The exercise of the chapter on Theorem 2 that can be marked."""
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from svf_helpers.chapters.kit.marking import (
-    checker,
-    same,
-    tensor,
-)
-from svf_helpers.theory import (
-    alignment_cosine,
-    condition_number,
-    sharp_bound,
-)
+from svf_helpers.chapters.kit.answers import tensor
+from svf_helpers.chapters.kit.check import check
+from svf_helpers.chapters.kit.marking import checker, same
+from svf_helpers.theory import alignment_cosine, condition_number, sharp_bound
+
+__all__ = ["check"]
 
 
 @checker(

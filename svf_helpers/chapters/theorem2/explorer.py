@@ -5,19 +5,21 @@ It shows the features, C as an ellipse, the singular vector u, the anti-whitened
 
 import functools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from svf_helpers.chapters.kit import svg
+from svf_helpers.chapters.kit.readout import readout, says, subscript
 from svf_helpers.chapters.kit.scene import Frame, FrameExplorer, Slider, rounded
 from svf_helpers.features import distorted_dictionary, gram, unit
 from svf_helpers.theory import alignment_cosine, best_scale, condition_number, feature_detector, sharp_bound
 from svf_helpers.theory import theorem2_bound as paper_bound
 
-# Each colour has a contrast of 3 or more with white and with the dark mode's grey.
-FEATURE, VECTOR, PAPER = "#0072B2", "#C24E00", "#8F5A9E"
+FEATURE, VECTOR, PAPER = svg.BLUE, svg.ORANGE, svg.PURPLE
 
 
 @dataclass(frozen=True)
@@ -102,65 +104,59 @@ def stretched_plane_frame(delta: float, direction: float) -> Frame:
         >>> stretched_plane_frame(8, 45)["say-cosine"]["text"]
         '0.60'
     """
-    plane = stretched_plane(delta, direction)
+    found = stretched_plane(delta, direction)
     frame: Frame = {
-        "ellipse": {"rx": rounded(_R * math.sqrt(1 + plane.epsilon)), "ry": rounded(_R * math.sqrt(1 - plane.epsilon))},
+        "ellipse": {"rx": rounded(_R * math.sqrt(1 + found.epsilon)), "ry": rounded(_R * math.sqrt(1 - found.epsilon))},
         "ellipse-turn": {"transform:rotate": rounded(-direction)},
     }
-    feature = _degrees(plane.features[:, 0])
-    for i in range(3):
-        turn, length = _degrees(plane.features[:, i]), float(plane.features[:, i].norm())
+    for i, vector in enumerate(found.features.T):
+        turn, length = _degrees(vector), float(vector.norm())
         frame[f"f{i}"] = {"transform:rotate": rounded(-turn)}
         frame[f"f{i}-shaft"] = {"x2": rounded(_R * length - 7)}
         frame[f"f{i}-head"] = {"transform:translate": f"{rounded(_R * length)} 0"}
-        frame[f"f{i}-name"] = _place(turn, length + 0.19)
-    turn = _degrees(plane.u)
+        frame[f"f{i}-name"] = svg.place(turn, (length + 0.19) * _R)
+    turn, feature = _degrees(found.u), _degrees(found.features[:, 0])
     frame["u"] = {"transform:rotate": rounded(-turn)}
     # Names stand beside their lines: u's on the side where the feature is not, the feature's on the other one.
     aside = -1 if turn < feature + 1e-9 else 1
-    frame["u-name"] = _place(turn + 9 * aside, 1.32)
-    length = float(plane.features[:, 0].norm())
-    frame["f0-name"] = _place(feature - aside * math.degrees(math.atan(0.17 / length)), math.hypot(length, 0.17))
-    frame["anti"] = {"transform:rotate": rounded(-_degrees(plane.anti_whitened))}
-    x = _across(plane.epsilon)
+    frame["u-name"] = svg.place(turn + 9 * aside, 1.32 * _R)
+    length = float(found.features[:, 0].norm())
+    turn = feature - aside * math.degrees(math.atan(0.17 / length))
+    frame["f0-name"] = svg.place(turn, math.hypot(length, 0.17) * _R)
+    frame["anti"] = {"transform:rotate": rounded(-_degrees(found.anti_whitened))}
+    x = rounded(_ACROSS(found.epsilon))
     frame["mark"] = {"x1": x, "x2": x}
-    frame["measured"] = {"cx": x, "cy": _up(plane.cosine)}
-    frame["sharp"] = {"cx": x, "cy": _up(plane.sharp)}
-    angle = math.degrees(math.acos(min(plane.cosine, 1.0)))
-    least = math.degrees(math.acos(min(plane.sharp, 1.0)))
-    frame["say-kappa"] = {"text": f"{rounded(plane.kappa, 2):g}"}
-    frame["say-epsilon"] = {"text": f"{rounded(plane.epsilon, 2):.2f}"}
-    frame["say-angle"] = {"text": f"{rounded(angle):.1f}"}
-    frame["say-cosine"] = {"text": f"{rounded(plane.cosine, 2):.2f}"}
-    frame["say-sharp"] = {"text": f"cosine at least {rounded(plane.sharp, 2):.2f}, angle at most {rounded(least):.1f}°"}
-    frame["say-paper"] = {"text": f"cosine at least {rounded(plane.theorem2, 2):.2f}" if plane.theorem2 else "silent"}
-    frame["note"] = {"text": _note(plane, delta)}
-    return frame
+    frame["measured"], frame["sharp"] = ({"cx": x, "cy": rounded(_UP(y))} for y in (found.cosine, found.sharp))
+    angle, most = (math.degrees(math.acos(min(cosine, 1.0))) for cosine in (found.cosine, found.sharp))
+    return frame | says(
+        kappa=f"{rounded(found.kappa, 2):g}", epsilon=f"{rounded(found.epsilon, 2):.2f}", angle=f"{rounded(angle):.1f}",
+        cosine=f"{rounded(found.cosine, 2):.2f}",
+        sharp=f"cosine at least {rounded(found.sharp, 2):.2f}, angle at most {rounded(most):.1f}°",
+        paper=f"cosine at least {rounded(found.theorem2, 2):.2f}" if found.theorem2 else "silent",
+        note=_note(found, delta),
+    )
 
 
-def _note(plane: StretchedPlane, delta: float) -> str:
+def _note(found: StretchedPlane, delta: float) -> str:
     if delta == 0:
         return "A tight frame: C is a multiple of the identity, and u lies on the feature."
-    if plane.cosine > 1 - 1e-9:
+    if found.cosine > 1 - 1e-9:
         return "The feature lies on an axis of the ellipse: u lies on it too, however strong the stretch."
-    if plane.cosine < plane.sharp + 1e-9:
+    if found.cosine < found.sharp + 1e-9:
         return "The worst direction for this stretch: the sharp bound is attained."
     return "u turns towards the short axis of the ellipse; multiplied by C it is back on the feature."
 
 
-# The picture: a plane with its centre at _CENTRE and one unit _R pixels long, and a graph of cosine against epsilon.
-_R, _CENTRE, _HEIGHT = 76, (165, 150), 300
-_LEFT, _FLOOR, _SIDE = 420, 245, 210
-
+# The picture: a plane with one unit _R pixels long, and a graph of cosine against epsilon.
+_R = 76
+_ACROSS, _UP = svg.Scale(0, 1, 420, 630), svg.Scale(0, 1, 245, 35)
 _SLIDERS = (
     Slider("delta", "stretch δ", (0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 1, 2, 3, 5, 8, 12, 20, 35, 50), 3, "", 0.05),
     Slider("direction", "its direction, from feature 0", tuple(range(0, 91, 5)), 30, "°", 1),
 )
-_READOUT = (
-    '<p>κ = <span data-part="say-kappa"></span>, ‖E‖ = <span data-part="say-epsilon"></span>. Angle of u and f₀: '
-    '<span data-part="say-angle"></span>°, cosine <span data-part="say-cosine"></span>. Sharp bound: '
-    '<span data-part="say-sharp"></span>. Theorem 2: <span data-part="say-paper"></span>.</p>'
-    '<p data-part="note"></p>'
+_READOUT = readout(
+    "κ = {kappa}, ‖E‖ = {epsilon}. Angle of u and f₀: {angle}°, cosine {cosine}. Sharp bound: {sharp}. Theorem 2: "
+    "{paper}.", "{note}",
 )
 
 
@@ -169,60 +165,45 @@ def _degrees(vector: Tensor) -> float:
     return math.degrees(math.atan2(float(vector[1]), float(vector[0])))
 
 
-def _place(degrees: float, radius: float) -> Frame:
-    """Coordinates of a point in the plane's own pixels: y points down."""
-    turn = math.radians(degrees)
-    return {"x": rounded(_R * radius * math.cos(turn)), "y": rounded(4 - _R * radius * math.sin(turn))}
-
-
-def _across(epsilon: float) -> float:
-    return rounded(_LEFT + _SIDE * epsilon)
-
-
-def _up(cosine: float) -> float:
-    return rounded(_FLOOR - _SIDE * cosine)
-
-
-def _curve(bound, last: float, points: int = 60) -> str:
-    steps = [last * math.sin(math.pi / 2 * k / points) for k in range(points + 1)]  # denser where curves fall steeply
-    return "M" + " L".join(f"{_across(epsilon)} {_up(bound(epsilon))}" for epsilon in steps)
+def _bound(bound: Callable[[float], float], last: float, points: int = 60) -> str:
+    steps = (last * math.sin(math.pi / 2 * k / points) for k in range(points + 1))  # denser where curves fall steeply
+    return svg.curve((_ACROSS(epsilon), _UP(bound(epsilon))) for epsilon in steps)
 
 
 @functools.cache
 def _picture() -> str:
-    features = "".join(
-        f'<g data-part="f{i}"><line data-part="f{i}-shaft" x1="0" y1="0" y2="0" stroke="{colour}" '
-        f'stroke-width="{width}"/><path data-part="f{i}-head" d="M0 0 l-11 -5 v10 z" fill="{colour}"/></g>'
-        f'<text data-part="f{i}-name" text-anchor="middle">f{"₀₁₂"[i]}</text>'
+    ellipse = svg.element("ellipse", part="ellipse", fill="currentColor", fill_opacity=0.08, stroke="currentColor",
+                          stroke_opacity=0.45)
+    features = (
+        svg.element("g", svg.line(0, 0, None, 0, colour=colour, width=width, part=f"f{i}-shaft"),
+                    svg.arrow_head(0, colour, part=f"f{i}-head"), part=f"f{i}")
+        + svg.words(None, None, f"f{subscript(i)}", part=f"f{i}-name")
         for i, colour, width in ((2, "currentColor", 1.6), (1, "currentColor", 1.6), (0, FEATURE, 3.5))
     )
-    plane = (
-        '<text x="165" y="20" text-anchor="middle">features, C as an ellipse, u</text>'
-        f'<g transform="translate({_CENTRE[0]} {_CENTRE[1]})"><g data-part="ellipse-turn"><ellipse data-part="ellipse" '
-        'fill="currentColor" fill-opacity="0.08" stroke="currentColor" stroke-opacity="0.45"/></g>'
-        f'<g data-part="anti"><line x1="{-1.6 * _R:g}" x2="{1.6 * _R:g}" y1="0" y2="0" stroke="{VECTOR}" '
-        'stroke-width="2" stroke-dasharray="3 6"/></g>'
-        f'<g data-part="u"><line x1="{-1.2 * _R:g}" x2="{1.2 * _R:g}" y1="0" y2="0" stroke="{VECTOR}" '
-        f'stroke-width="5" stroke-linecap="round"/></g>{features}'
-        f'<text data-part="u-name" text-anchor="middle" style="fill:{VECTOR};font-weight:600">u</text></g>'
-        '<text x="165" y="292" text-anchor="middle">dotted: anti-whitened, C u</text>'
+    vectors = (
+        svg.element("g", svg.line(-1.6 * _R, 0, 1.6 * _R, 0, colour=VECTOR, width=2, dash="3 6"), part="anti"),
+        svg.element("g", svg.line(-1.2 * _R, 0, 1.2 * _R, 0, colour=VECTOR, width=5, cap="round"), part="u"),
     )
-    ticks = "".join(
-        f'<text x="{_LEFT - 8}" y="{_up(v) + 4}" text-anchor="end">{v:g}</text>'
-        f'<text x="{_across(v)}" y="{_FLOOR + 18}" text-anchor="middle">{v:g}</text>' for v in (0, 0.5, 1)
+    left = svg.plane(165, 150, "features, C as an ellipse, u", svg.element("g", ellipse, part="ellipse-turn"), vectors,
+                     features, svg.words(None, None, "u", part="u-name", colour=VECTOR))
+    middle = (_ACROSS.start + _ACROSS.end) / 2
+    bounds = (
+        svg.element("path", d=d, fill="none", stroke=colour, stroke_width=2.5, stroke_dasharray=dash)
+        for d, colour, dash in (
+            (_bound(lambda epsilon: math.sqrt((1 - epsilon) * (1 + epsilon)), 1.0), FEATURE, None),
+            (_bound(paper_bound, 1 - math.sqrt(2 / 3)), PAPER, "7 3"),
+        )
     )
-    sharp = _curve(lambda epsilon: math.sqrt((1 - epsilon) * (1 + epsilon)), 1.0)
-    paper = _curve(paper_bound, 1 - math.sqrt(2 / 3))
-    graph = (
-        f'<text x="{_LEFT + _SIDE / 2:g}" y="20" text-anchor="middle">cosine of u and f₀, and its bounds</text>'
-        f'<path d="M{_LEFT} {_FLOOR - _SIDE} V{_FLOOR} H{_LEFT + _SIDE}" fill="none" stroke="currentColor" '
-        f'stroke-opacity="0.6"/>{ticks}<text x="{_LEFT + _SIDE / 2:g}" y="{_FLOOR + 42}" text-anchor="middle">'
-        f'‖E‖ at the best scale of C</text><path d="{sharp}" fill="none" stroke="{FEATURE}" stroke-width="2.5"/>'
-        f'<path d="{paper}" fill="none" stroke="{PAPER}" stroke-width="2.5" stroke-dasharray="7 3"/>'
-        f'<text x="{_across(0.62)}" y="{_up(0.62)}" text-anchor="end" style="fill:{FEATURE}">sharp bound</text>'
-        f'<text x="{_across(0.21)}" y="{_up(0.1)}" style="fill:{PAPER}">Theorem 2</text>'
-        f'<line data-part="mark" y1="{_FLOOR}" y2="{_FLOOR - _SIDE}" stroke="currentColor" stroke-opacity="0.25"/>'
-        f'<circle data-part="sharp" r="4" fill="white" stroke="{FEATURE}" stroke-width="2"/>'
-        f'<circle data-part="measured" r="5.5" fill="{VECTOR}"/>'
+    axes = svg.curve([(_ACROSS.start, _UP.end), (_ACROSS.start, _UP.start), (_ACROSS.end, _UP.start)])
+    return svg.picture(
+        300, left, svg.words(165, 292, "dotted: anti-whitened, C u"),
+        svg.words(middle, 20, "cosine of u and f₀, and its bounds"),
+        svg.element("path", d=axes, fill="none", stroke="currentColor", stroke_opacity=0.6),
+        (svg.words(412, _UP(v) + 4, f"{v:g}", anchor="end") for v in (0, 0.5, 1)), svg.ticks(_ACROSS, (0, 0.5, 1), 263),
+        svg.words(middle, 287, "‖E‖ at the best scale of C"), bounds,
+        svg.words(_ACROSS(0.7), _UP(0.6), "sharp bound", anchor="end", colour=FEATURE),
+        svg.words(_ACROSS(0.21), _UP(0.1), "Theorem 2", anchor="start", colour=PAPER),
+        svg.line(None, _UP.start, None, _UP.end, part="mark", opacity=0.25),
+        svg.element("circle", part="sharp", r=4, fill="white", stroke=FEATURE, stroke_width=2),
+        svg.element("circle", part="measured", r=5.5, fill=VECTOR),
     )
-    return f'<svg viewBox="0 0 700 {_HEIGHT}">{plane}{graph}</svg>'

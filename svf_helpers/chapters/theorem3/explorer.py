@@ -7,12 +7,13 @@ from typing import NamedTuple
 
 import torch
 
+from svf_helpers.chapters.kit import svg
+from svf_helpers.chapters.kit.readout import readout, says
 from svf_helpers.chapters.kit.scene import Frame, FrameExplorer, Slider, rounded
 from svf_helpers.theory import TwoPairHead, orthogonal_comparison, theorem3_bound, theorem3_minimizer
 
 SIGMA = (3.0, 2.0)  # singular values of the fixed head
-FIXED, FREE = "#6b6b6b", "#0072B2"
-BOUND = "#C24E00"
+FIXED, FREE, BOUND = svg.GREY, svg.BLUE, svg.ORANGE
 FLOOR = 1e-8  # interference below this is drawn, and said, as 0
 
 
@@ -64,18 +65,15 @@ def lambda_frame(log_lam: float, gap_1: float, gap_2: float) -> Frame:
         frame[f"{name}-shade"] = {"x2": rounded(_R * vector[0]), "x1": 0}
         lift = -4 if vector[1] < 0 else 4
         frame[f"{name}-name"] = {"x": rounded(1.18 * _R * vector[0] + 10), "y": rounded(-1.13 * _R * vector[1] + lift)}
-    across = rounded(_across(log_lam))
+        frame |= says(**{name: f"{_degrees(vector):.1f}"})
+    across = rounded(_ACROSS(log_lam))
     for name, value in (("dot", state.interference), ("bound", state.bound)):
-        seen = value >= FLOOR
-        frame[name] = {"cx": across, "cy": rounded(_up(value)), "opacity": int(seen)}
-        frame[f"say-{name}"] = {"text": _number(value)}
+        decade = min(math.log10(max(value, FLOOR)), _UP.high)
+        frame[name] = {"cx": across, "cy": rounded(_UP(decade)), "opacity": int(value >= FLOOR)}
+        frame |= says(**{name: _number(value)})
     frame["cursor"] = {"x1": across, "x2": across}
     frame["nothing"] = {"opacity": int(state.interference < FLOOR)}
-    frame["say-lam"] = {"text": f"{10.0**log_lam:.3g}"}
-    degrees = [_degrees(vector) for vector in (state.x, state.y)]
-    frame["say-x"], frame["say-y"] = ({"text": f"{value:.1f}"} for value in degrees)
-    frame["note"] = {"text": _note(state)}
-    return frame
+    return frame | says(lam=f"{10.0**log_lam:.3g}", note=_note(state))
 
 
 def lambda_frames() -> FrameExplorer:
@@ -143,67 +141,40 @@ def _note(state: LambdaState) -> str:
 
 
 # The picture: two planes with one unit _R pixels long, and a log-log chart of interference against lambda.
-_R, _CENTRES, _HEIGHT = 95, {"x": (125, 150), "y": (365, 150)}, 290
-_LEFT, _RIGHT, _TOP, _BOTTOM = 535, 675, 40, 250
-_LOW, _HIGH = -8, 3  # decades of interference (and of the bound) on the chart
+_R = 95
+_ACROSS, _UP = svg.Scale(-2, 3, 535, 675), svg.Scale(math.log10(FLOOR), 3, 250, 40)  # of decades, both
 _SLIDERS = (
     Slider("log_lam", "log₁₀ λ", tuple(k / 4 for k in range(-8, 13)), -2.0, "", 0.05),
     Slider("gap_1", "teacher's gap for query f₁ (orthogonal: 3)", (1, 2, 3, 4), 1, "", 0.5),
     Slider("gap_2", "teacher's gap for query x (orthogonal: −2 to 2)", (-6, -4, -3, -2), -4, "", 0.5),
 )
-_READOUT = (
-    '<p>λ = <span data-part="say-lam"></span>: x stands at <span data-part="say-x"></span>° to f₁, y at '
-    '<span data-part="say-y"></span>° to g₁. Interference <span data-part="say-dot"></span>, at most '
-    '<span data-part="say-bound"></span> by Theorem 3.</p><p data-part="note"></p>'
+_READOUT = readout(
+    "λ = {lam}: x stands at {x}° to f₁, y at {y}° to g₁. Interference {dot}, at most {bound} by Theorem 3.", "{note}"
 )
-
-
-def _across(log_lam: float) -> float:
-    return _LEFT + (_RIGHT - _LEFT) * (log_lam + 2) / 5
-
-
-def _up(value: float) -> float:
-    decade = min(max(math.log10(max(value, FLOOR)), _LOW), _HIGH)
-    return _BOTTOM - (_BOTTOM - _TOP) * (decade - _LOW) / (_HIGH - _LOW)
 
 
 @functools.cache
 def _picture() -> str:
-    planes = _plane("x", "f₁ = u₁", "u₂", "queries") + _plane("y", "g₁ = v₁", "v₂", "keys")
-    rows = "".join(
-        f'<line x1="{_LEFT}" x2="{_RIGHT}" y1="{_up(10.0**k):.1f}" y2="{_up(10.0**k):.1f}" stroke="currentColor" '
-        f'stroke-opacity=".2"/><text x="{_LEFT - 5}" y="{_up(10.0**k) + 4:.1f}" text-anchor="end">{words}</text>'
-        for k, words in ((-8, "10⁻⁸"), (-6, "10⁻⁶"), (-4, "10⁻⁴"), (-2, "10⁻²"), (0, "1"), (2, "100"))
-    )
-    ticks = "".join(
-        f'<text x="{_across(k):g}" y="268" text-anchor="middle">{words}</text>'
-        for k, words in ((-2, ".01"), (0, "1"), (3, "1000"))
-    )
-    return (
-        f'<svg viewBox="0 0 700 {_HEIGHT}">{planes}'
-        f'<text x="{(_LEFT + _RIGHT) / 2:g}" y="20" text-anchor="middle">interference, bound</text>{rows}{ticks}'
-        f'<text x="{(_LEFT + _RIGHT) / 2:g}" y="286" text-anchor="middle">λ</text>'
-        f'<line data-part="cursor" y1="{_TOP}" y2="{_BOTTOM}" stroke="currentColor" stroke-opacity=".4"/>'
-        f'<circle data-part="bound" r="6" fill="none" stroke="{BOUND}" stroke-width="3"/>'
-        f'<circle data-part="dot" r="6" fill="{FREE}"/>'
-        f'<text data-part="nothing" x="{(_LEFT + _RIGHT) / 2:g}" y="{(_TOP + _BOTTOM) / 2:g}" text-anchor="middle">'
-        "both are 0</text></svg>"
+    middle = (_ACROSS.start + _ACROSS.end) / 2
+    decades = {-8: "10⁻⁸", -6: "10⁻⁶", -4: "10⁻⁴", -2: "10⁻²", 0: "1", 2: "100"}
+    return svg.picture(
+        290, _plane(125, "x", "f₁ = u₁", "u₂", "queries"), _plane(365, "y", "g₁ = v₁", "v₂", "keys"),
+        svg.words(middle, 20, "interference, bound"), svg.levels(_UP, decades, _ACROSS.start, _ACROSS.end, floor=-8),
+        svg.ticks(_ACROSS, {-2: ".01", 0: "1", 3: "1000"}, 268), svg.words(middle, 286, "λ"),
+        svg.line(None, _UP.end, None, _UP.start, part="cursor", opacity=0.4),
+        svg.element("circle", part="bound", r=6, fill="none", stroke=BOUND, stroke_width=3),
+        svg.element("circle", part="dot", r=6, fill=FREE),
+        svg.words(middle, (_UP.start + _UP.end) / 2, "both are 0", part="nothing"),
     )
 
 
-def _plane(name: str, fixed: str, free: str, side: str) -> str:
+def _plane(x: int, name: str, fixed: str, free: str, side: str) -> str:
     """Unit circle; the fixed feature points right, the direction of the second singular vector up."""
-    x, y = _CENTRES[name]
-    return (
-        f'<text x="{x}" y="20" text-anchor="middle">{side}</text><g transform="translate({x} {y})">'
-        f'<circle r="{_R}" fill="none" stroke="currentColor" stroke-opacity="0.25"/>'
-        f'<line x1="0" x2="{_R}" y1="0" y2="0" stroke="{FIXED}" stroke-width="3"/>'
-        f'<path d="M{_R + 2} 0 l-11 -5 v10 z" fill="{FIXED}"/>'
-        f'<text x="{_R - 4}" y="20" text-anchor="end">{fixed}</text>'
-        f'<line x1="0" x2="0" y1="0" y2="{-_R}" stroke="currentColor" stroke-dasharray="3 4" stroke-opacity=".6"/>'
-        f'<text x="-8" y="{-_R + 16}" text-anchor="end">{free}</text>'
-        f'<line data-part="{name}-shade" y1="0" y2="0" stroke="{BOUND}" stroke-width="5"/>'
-        f'<line data-part="{name}" x1="0" y1="0" stroke="{FREE}" stroke-width="5" stroke-linecap="round"/>'
-        f'<circle data-part="{name}-tip" r="6" fill="{FREE}"/>'
-        f'<text data-part="{name}-name" style="fill:{FREE};font-weight:600">{name}</text></g>'
+    return svg.plane(
+        x, 150, side, svg.arrow(_R + 2, FIXED, 3), svg.words(_R - 4, 20, fixed, anchor="end"),
+        svg.line(0, 0, 0, -_R, dash="3 4", opacity=0.6), svg.words(-8, 16 - _R, free, anchor="end"),
+        svg.line(None, 0, None, 0, colour=BOUND, width=5, part=f"{name}-shade"),
+        svg.line(0, 0, None, None, colour=FREE, width=5, cap="round", part=name),
+        svg.element("circle", part=f"{name}-tip", r=6, fill=FREE),
+        svg.words(None, None, name, anchor="start", part=f"{name}-name", colour=FREE), circle=_R,
     )

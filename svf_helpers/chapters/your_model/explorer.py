@@ -13,6 +13,8 @@ from typing import NamedTuple
 import torch
 
 from svf_helpers.attention import n_sv, sparsity
+from svf_helpers.chapters.kit import svg
+from svf_helpers.chapters.kit.readout import readout, says, signed
 from svf_helpers.chapters.kit.scene import Frame, FrameExplorer, Slider, rounded
 
 MODEL = "pocket-pythia"
@@ -20,7 +22,7 @@ MODEL = "pocket-pythia"
 CHECKPOINTS = (0, 8, 15, 19, 23)
 #: Query and key, as roles of the sentence.
 PAIRS = (("END", "S2"), ("S2", "S1"), ("S1+1", "S1"), ("END", "IO"))
-TERM, QUERY, KEY = "#0072B2", "#0072B2", "#C24E00"
+TERM, QUERY, KEY = svg.BLUE, svg.BLUE, svg.ORANGE
 
 
 class HeadState(NamedTuple):
@@ -96,18 +98,14 @@ def head_frame(checkpoint: float, layer: float, head: float, pair: float) -> Fra
     step = _steps()[checkpoint]
     state, frame = head_state(step, layer, head, pair), {}
     for k, value in enumerate([*state.terms, state.relative]):
-        frame[f"bar-{k}"] = {"y2": rounded(_ZERO - _UNIT * value, 0)}
+        frame[f"bar-{k}"] = {"y2": rounded(_UP(value), 0)}
     for k, value in enumerate(state.attention):
-        frame[f"word-{k}"] = {"x2": rounded(_LEFT + _WIDE * value, 0)}
+        frame[f"word-{k}"] = {"x2": rounded(_ACROSS(value), 0)}
     for name, place in (("query", state.query), ("key", state.key)):
         frame[f"mark-{name}"] = {"y": _row(place) - 12}
-    frame["say-head"] = {"text": f"{layer}.{head}"}
-    frame["say-step"] = {"text": f"{step:,}"}
-    frame["say-pair"] = {"text": " → ".join(PAIRS[pair - 1])}
-    frame["say-attention"] = {"text": f"{state.attention[state.key]:.2f}"}
-    frame["say-relative"] = {"text": f"{state.relative:.1f}".replace("-0.0", "0.0").replace("-", "−")}
-    frame["note"] = {"text": _note(state)}
-    return frame
+    return frame | says(head=f"{layer}.{head}", step=f"{step:,}", pair=" → ".join(PAIRS[pair - 1]),
+                        attention=f"{state.attention[state.key]:.2f}", relative=signed(state.relative),
+                        note=_note(state))
 
 
 def head_frames() -> FrameExplorer:
@@ -171,11 +169,11 @@ def _checkpoint(step: int) -> _Checkpoint:
         raise ValueError(f"step = {step}: the checkpoints of {MODEL} are {', '.join(map(str, _steps()))}")
     model, prompt = load_model(MODEL, f"step{step}", device="cpu"), _prompt()
     tokens = prompt.tokens[None]
-    terms = [head_terms_batch(model, tokens, *(torch.tensor([prompt.roles[role]]) for role in pair)).terms[0]
-             for pair in PAIRS]
+    query, key = (torch.tensor([[prompt.roles[role] for role in side]]) for side in zip(*PAIRS, strict=True))
+    terms = head_terms_batch(model, tokens, query, key).terms[0]
     cache = model.run_with_cache(tokens, names_filter=lambda name: name.endswith("attn.hook_pattern"))[1]
     patterns = [cache[f"blocks.{layer}.attn.hook_pattern"][0] for layer in range(model.cfg.n_layers)]
-    return _Checkpoint(torch.stack(terms).double(), torch.stack(patterns).double())
+    return _Checkpoint(terms.double(), torch.stack(patterns).double())
 
 
 @functools.cache
@@ -196,15 +194,12 @@ def _note(state: HeadState) -> str:
     return f"{terms} the sum; sparsity S = {state.spread:.2f}."
 
 
-_READOUT = (
-    '<p>Head <span data-part="say-head"></span> at step <span data-part="say-step"></span>, '
-    '<span data-part="say-pair"></span>: attention on the key <span data-part="say-attention"></span>, relative '
-    'attention ρ = <span data-part="say-relative"></span>.</p><p data-part="note"></p>'
+_READOUT = readout(
+    "Head {head} at step {step}, {pair}: attention on the key {attention}, relative attention ρ = {relative}.", "{note}"
 )
-# One unit of logit is _UNIT pixels, and bars reach from -_DEEPEST to _TALLEST at most. Words stand in rows; attention 1
-# is _WIDE pixels.
-_UNIT, _ZERO, _TALLEST, _DEEPEST = 16, 234, 13, 9
-_TOP, _STEP, _LEFT, _WIDE = 34, 17, 556, 140
+# Bars reach from -9 to _UP.high at most. Words stand in rows, the first at _TOP.
+_UP, _ACROSS = svg.Scale(0, 13, 234, 26), svg.Scale(0, 1, 546, 686)
+_TOP, _STEP = 34, 17
 
 
 def _row(place: int) -> int:
@@ -212,38 +207,24 @@ def _row(place: int) -> int:
 
 
 def _picture() -> str:
-    words, _ = _sentence()
-    height = max(_ZERO + _UNIT * _DEEPEST + 40, _row(len(words)) + 8)
-    lines = "".join(
-        f'<line x1="34" x2="424" y1="{_ZERO - _UNIT * v}" y2="{_ZERO - _UNIT * v}" stroke="currentColor" '
-        f'stroke-opacity="{1 if v == 0 else 0.2}"/>'
-        f'<text x="28" y="{_ZERO - _UNIT * v + 4}" text-anchor="end">{str(v).replace("-", "−")}</text>'
-        for v in range(-8, _TALLEST + 1, 4)
+    sentence, _ = _sentence()
+    foot, floor, (left, right) = _row(len(sentence)), _UP(-9) + 22, (_ACROSS.start, _ACROSS.end)
+    bars = [svg.line(50 + 21 * k, _UP(0), 50 + 21 * k, None, colour=TERM, width=15, part=f"bar-{k}") for k in range(16)]
+    bars.append(svg.line(408, _UP(0), 408, None, colour=svg.GREY, width=20, part="bar-16"))
+    rows = (
+        svg.words(left - 8, _row(place), word, anchor="end")
+        + svg.line(left, _row(place) - 4, None, _row(place) - 4, colour=KEY, width=9, part=f"word-{place}")
+        for place, word in enumerate(sentence)
     )
-    bars = "".join(
-        f'<line data-part="bar-{k}" x1="{50 + 21 * k}" x2="{50 + 21 * k}" y1="{_ZERO}" stroke="{TERM}" '
-        'stroke-width="15"/>' for k in range(16)
+    marks = (
+        svg.element("rect", part=f"mark-{name}", x=left - 86, width=82, height=16, rx=3, fill=colour, fill_opacity=0.18,
+                    stroke=colour) for name, colour in (("query", QUERY), ("key", KEY))
     )
-    rows = "".join(
-        f'<text x="{_LEFT - 8}" y="{_row(place)}" text-anchor="end">{word}</text>'
-        f'<line data-part="word-{place}" x1="{_LEFT}" y1="{_row(place) - 4}" y2="{_row(place) - 4}" '
-        f'stroke="{KEY}" stroke-width="9"/>' for place, word in enumerate(words)
-    )
-    marks = "".join(
-        f'<rect data-part="mark-{name}" x="{_LEFT - 86}" width="82" height="16" rx="3" fill="{colour}" '
-        f'fill-opacity="0.18" stroke="{colour}"/>' for name, colour in (("query", QUERY), ("key", KEY))
-    )
-    below = _ZERO + _UNIT * _DEEPEST + 22
-    return (
-        f'<svg viewBox="0 0 720 {height}">{lines}{bars}<line data-part="bar-16" x1="408" x2="408" y1="{_ZERO}" '
-        'stroke="#6b6b6b" stroke-width="20"/>'
-        f'<text x="208" y="{below}" text-anchor="middle">terms by singular value, 1 to 16</text>'
-        f'<text x="408" y="{below}" text-anchor="middle">ρ</text>'
-        '<text x="230" y="14" text-anchor="middle">terms and their sum (logits)</text>'
-        f'<text x="{_LEFT + _WIDE / 2:g}" y="14" text-anchor="middle">attention of the query</text>'
-        f'<line x1="{_LEFT}" x2="{_LEFT}" y1="{_TOP - 10}" y2="{_row(len(words) - 1) + 3}" stroke="currentColor"/>'
-        f'<line x1="{_LEFT + _WIDE}" x2="{_LEFT + _WIDE}" y1="{_TOP - 10}" y2="{_row(len(words) - 1) + 3}" '
-        'stroke="currentColor" stroke-opacity="0.3" stroke-dasharray="4 3"/>'
-        f'<text x="{_LEFT}" y="{_row(len(words))}" text-anchor="middle">0</text>'
-        f'<text x="{_LEFT + _WIDE}" y="{_row(len(words))}" text-anchor="middle">1</text>{marks}{rows}</svg>'
+    return svg.picture(
+        max(floor + 18, foot + 8), svg.levels(_UP, range(-8, 14, 4), 34, 424), bars,
+        svg.words(208, floor, "terms by singular value, 1 to 16"), svg.words(408, floor, "ρ"),
+        svg.words(230, 14, "terms and their sum (logits)"), svg.words((left + right) / 2, 14, "attention of the query"),
+        svg.line(left, _TOP - 10, left, foot - 14),
+        svg.line(right, _TOP - 10, right, foot - 14, opacity=0.3, dash="4 3"),
+        svg.ticks(_ACROSS, (0, 1), foot), marks, rows,
     )

@@ -64,6 +64,23 @@ def test_words_stand_for_numbers_on_the_page_and_with_a_kernel():
     assert 'cx="1"' in picture.value
 
 
+def test_with_a_kernel_only_a_slider_with_a_step_of_its_own_goes_between_the_stops():
+    """Whatever can be chosen, or typed beside a slider, has a frame; and no label is cut."""
+    label = "a label that is longer than any slider in this book has it"
+    seen = []
+    sliders = [Slider("x", label, (0, 1, 5), 1, " m"), Slider("y", "free", (0, 1, 5), 5, live_step=0.25)]
+    some = FrameExplorer("A dot", sliders, DOT, lambda x, y: seen.append((x, y)) or {"dot": {"cx": x, "cy": y}})
+    stops, free, picture = some.live().children
+    assert stops.options == (("0 m", 0), ("1 m", 1), ("5 m", 5))
+    assert (free.min, free.max, free.step, free.readout_format) == (0, 5, 0.25, ".2f")
+    free.value = 7.5  # typed: the widget keeps it between its ends
+    stops.index = 2
+    free.value = 3.1
+    assert seen == [(1, 5), (5, 5), (5, 3.1)]
+    assert 'cy="3.1"' in picture.value
+    assert {control.style.description_width for control in (stops, free)} == {"initial"}
+
+
 def test_rounding_is_the_same_on_every_machine():
     assert rounded(0.25 + 1e-12) == rounded(0.25 - 1e-12)
     assert json.dumps([rounded(-1e-9), rounded(3.0), rounded(2.34)]) == "[0, 3, 2.3]"

@@ -1,52 +1,9 @@
-"""The explorer of the phase map: what a run ends as, frames against the stored result, and its page."""
+"""The explorer of the phase map: frames against the stored result, and its page."""
 
-import numpy as np
 import pytest
 
-from svf_helpers.chapters.robustness.explorer import (
-    outcome,
-    phase_explorer,
-    phase_frame,
-    phase_frames,
-    phase_state,
-    shared_pairs,
-)
+from svf_helpers.chapters.robustness.explorer import phase_explorer, phase_frame, phase_frames, phase_state
 from svf_helpers.experiments import load
-
-OWN = np.array([[0, 0], [1, 1], [2, 2]])
-
-
-def cosines(*rows):
-    return np.array(rows, dtype=float)
-
-
-def test_pairs_share_only_where_both_sides_do_and_both_lie_on_the_vector():
-    good = np.full((3, 2), 0.99)
-    assert shared_pairs(good, OWN) == ()
-    assert shared_pairs(good, np.array([[1, 1], [0, 0], [1, 1]])) == ((1, 3),)
-    assert shared_pairs(good, np.array([[1, 1], [0, 0], [1, 2]])) == ()  # the key sides differ
-    assert shared_pairs(good, np.array([[1, 0], [2, 2], [1, 0]])) == ()  # u_2 with v_1 is no singular pair
-    bad = cosines([0.99, 0.99], [0.99, 0.99], [0.99, 0.9])
-    assert shared_pairs(bad, np.array([[1, 1], [0, 0], [1, 1]])) == ()
-    assert shared_pairs(bad, np.array([[1, 1], [0, 0], [1, 1]]), threshold=0.8) == ((1, 3),)
-
-
-def test_outcomes_are_told_apart():
-    high, low = np.full((3, 2), 0.99), np.full((3, 2), 0.3)
-    one_low = cosines([0.99, 0.99], [0.99, 0.3], [0.99, 0.99])
-    assert outcome(high, high, OWN) == "own"
-    assert outcome(one_low, high, OWN[[1, 0, 2]]) == "swapped"
-    assert outcome(low, high, np.array([[0, 0], [1, 1], [0, 0]])) == "shared"
-    assert outcome(one_low, one_low, OWN) == "mixed"
-    assert outcome(np.full((3, 2), 0.95), high, OWN) == "swapped"  # the limit itself does not count
-    assert outcome(one_low, one_low, OWN, threshold=0.2) == "own"
-
-
-def test_shapes_must_fit():
-    with pytest.raises(ValueError, match=r"\[pairs, 2\]"):
-        shared_pairs(np.ones((3, 2)), OWN[:2])
-    with pytest.raises(ValueError, match="by_rank and best"):
-        outcome(np.ones((2, 2)), np.ones((3, 2)), OWN)
 
 
 @pytest.mark.parametrize(("row", "column", "seed"), [(0, 0, 0), (5, 3, 0), (5, 3, 1), (11, 11, 1)])
@@ -95,7 +52,7 @@ def test_frames_show_the_cell():
     assert f"pairs {first} and {second} share" in frame["say-note"]["text"]
 
 
-def test_what_was_not_run_is_refused_and_a_live_slider_snaps():
+def test_what_was_not_run_is_refused_and_a_frame_shows_the_nearest_cell():
     with pytest.raises(ValueError, match=r"p = 0\.6"):
         phase_state(0.6, 4.0, 1)
     with pytest.raises(ValueError, match="lam = 0"):
@@ -109,6 +66,7 @@ def test_the_page_is_small_and_the_live_explorer_answers():
     explorer = phase_frames()
     assert "288 frames" in repr(explorer)
     assert len(explorer.to_html()) < 120_000
-    p, lam, _, picture = phase_explorer().children
+    p, lam, seed, picture = phase_explorer().children
+    assert [len(slider.options) for slider in (p, lam, seed)] == [12, 12, 2]  # the cells that were run
     p.value, lam.value = 1.0, 0.4
     assert 'data-part="say-rank">1.00</span>' in picture.value

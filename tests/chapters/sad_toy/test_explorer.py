@@ -49,15 +49,16 @@ def test_frames_draw_the_terms():
 
 
 def test_notes_say_what_is_there():
-    assert "one term carries it" in terms_frame(20_000, 1.0, 0.0)["note"]["text"]
-    assert "No pair is present" in terms_frame(20_000, 0.0, 0.0)["note"]["text"]
-    assert "not above uniform" in terms_frame(0, 1.0, 1.0)["note"]["text"]
-    assert f"{terms_state(4000, 1.0, 1.0).needed} terms are needed" in terms_frame(4000, 1.0, 1.0)["note"]["text"]
+    assert "one term carries it" in terms_frame(20_000, 1.0, 0.0)["say-note"]["text"]
+    assert "No pair is present" in terms_frame(20_000, 0.0, 0.0)["say-note"]["text"]
+    assert "not above uniform" in terms_frame(0, 1.0, 1.0)["say-note"]["text"]
+    assert f"{terms_state(4000, 1.0, 1.0).needed} terms are needed" in terms_frame(4000, 1.0, 1.0)["say-note"]["text"]
 
 
 def test_the_page_is_small_and_the_live_explorer_answers():
     assert len(terms_frames().to_html()) < 60_000
     step, first, _, picture = terms_explorer().children
+    assert [value for _, value in step.options] == list(range(0, 20_001, 500))
     step.value, first.value = 20_000, 0.5
     assert 'ρ = <span data-part="say-relative">6.0</span>' in picture.value
 

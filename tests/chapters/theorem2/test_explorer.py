@@ -72,7 +72,7 @@ def test_a_frame_shows_the_numbers():
      ((5, 20), "back on the feature")],
 )
 def test_the_note_says_what_is_special(setting, words):
-    assert words in stretched_plane_frame(*setting)["note"]["text"]
+    assert words in stretched_plane_frame(*setting)["say-note"]["text"]
 
 
 def test_theorem_2_is_silent_where_it_is():

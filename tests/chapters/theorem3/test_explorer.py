@@ -72,8 +72,3 @@ def test_the_page_is_small_and_the_live_explorer_answers():
 def test_settings_must_be_finite():
     with pytest.raises(ValueError, match="gap_1"):
         lambda_state(0.0, math.nan, -2.0)
-
-
-def test_the_explorer_stands_with_the_others():
-    assert lambda_frames is lambda_frames
-    assert lambda_explorer is lambda_explorer

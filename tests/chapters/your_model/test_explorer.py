@@ -63,10 +63,9 @@ def test_bars_and_words_say_the_numbers(setting):
     checkpoint = head_widget._steps().index(setting[0])
     state, frame = head_state(*setting), head_frame(checkpoint, *map(float, setting[1:]))
     for k, value in enumerate([*state.terms, state.relative]):
-        assert (head_widget._ZERO - frame[f"bar-{k}"]["y2"]) / head_widget._UNIT == pytest.approx(value, abs=0.04)
+        assert (234 - frame[f"bar-{k}"]["y2"]) / 16 == pytest.approx(value, abs=0.04)  # 16 pixels a logit
     for k, value in enumerate(state.attention):
-        length = frame[f"word-{k}"]["x2"] - head_widget._LEFT
-        assert length / head_widget._WIDE == pytest.approx(value, abs=0.005)
+        assert (frame[f"word-{k}"]["x2"] - 546) / 140 == pytest.approx(value, abs=0.005)
     assert frame["say-attention"]["text"] == f"{state.attention[state.key]:.2f}"
     assert float(frame["say-relative"]["text"].replace("−", "-")) == pytest.approx(state.relative, abs=0.051)
 
@@ -79,7 +78,7 @@ def test_notes_are_true_of_their_state(explorer):
             for head in range(4):
                 for pair in range(1, len(PAIRS) + 1):
                     state = head_state(step, layer, head, pair)
-                    note = head_frame(checkpoint, layer, head, pair)["note"]["text"]
+                    note = head_frame(checkpoint, layer, head, pair)["say-note"]["text"]
                     if state.relative <= 0:
                         assert "nothing to count" in note
                     elif state.attention[state.key] < 0.2:
@@ -88,7 +87,7 @@ def test_notes_are_true_of_their_state(explorer):
                         assert note.startswith("One term" if state.needed == 1 else f"{state.needed} of 16")
                     seen.add(note.split(",")[0][:12])
                     heights = [*state.terms, state.relative]
-                    assert -head_widget._DEEPEST <= min(heights) <= max(heights) <= head_widget._TALLEST  # all fits
+                    assert -9 <= min(heights) <= max(heights) <= head_widget._UP.high  # all fits
     assert len(seen) >= 4
 
 
