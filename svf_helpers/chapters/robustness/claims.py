@@ -7,7 +7,7 @@ paper's measure. A claim says for each figure over what the mean is taken.
 import numpy as np
 
 from svf_helpers.chapters.kit.claims import Verdict, claim
-from svf_helpers.chapters.robustness.explorer import shared_pairs
+from svf_helpers.chapters.robustness.outcomes import shared_pairs
 from svf_helpers.experiments import Result
 
 ALIGNED = 0.95

@@ -17,7 +17,7 @@ from svf_helpers.chapters.kit.scene import Frame, FrameExplorer, Slider
 from svf_helpers.chapters.robustness.outcomes import outcome, shared_pairs
 from svf_helpers.experiments import Result, load
 
-__all__ = ["PhaseState", "outcome", "phase_explorer", "phase_frame", "phase_frames", "phase_state", "shared_pairs"]
+__all__ = ["PhaseState", "phase_explorer", "phase_frame", "phase_frames", "phase_state"]
 
 
 class PhaseState(NamedTuple):

@@ -23,7 +23,7 @@ from svf_helpers.chapters.kit.style import (
     house_style,
     new_figure,
 )
-from svf_helpers.chapters.robustness.explorer import ALIGNED
+from svf_helpers.chapters.robustness.outcomes import ALIGNED
 from svf_helpers.experiments import Result
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from svf_helpers.chapters.robustness.explorer import outcome, shared_pairs
+from svf_helpers.chapters.robustness.outcomes import outcome, shared_pairs
 from svf_helpers.experiments import Result
 
 
