@@ -110,15 +110,21 @@ def test_changes_are_told_with_their_errors(results, moments, found):
                         found["changes"])
     small, large, again = results
 
-    def sparser(S):  # by .1 in every head, as no other model is
-        S[-1, WHITE] = S[-1, PLAIN] - 0.1 - 0.001 * np.arange(S.shape[-1])
-        return S
+    def sparser(mean):  # heads differ by .01, which is a standard error of .01 / √3 for three of them
+        def change(S):
+            S[-1, WHITE] = S[-1, PLAIN] + mean + 0.01 * (np.arange(S.shape[-1]) - (S.shape[-1] - 1) / 2)
+            return S
 
-    now = numbers(changed(small, summary_sparsity=sparser), large, again, moments)
-    assert now["clear"] == "pocket-gpt2"
-    assert now["changes"].startswith("pocket-gpt2 (−0.101 ± 0.001), ")
+        return change
+
+    clear = numbers(changed(small, summary_sparsity=sparser(-0.0148)), large, again, moments)  # 2.5 errors
+    assert clear["clear"] == "pocket-gpt2"
+    assert clear["changes"].startswith("pocket-gpt2 (−0.015 ± 0.006), ")  # of three heads
+    not_clear = numbers(changed(small, summary_sparsity=sparser(0.0087)), large, again, moments)  # 1.5 errors
+    assert not_clear["clear"] == found["clear"] == "none of them"
+    assert not_clear["changes"].startswith("pocket-gpt2 (+0.009 ± 0.006), ")
     assert found["headline"] == "Whitening changes sparsity little, on average"
-    much = [changed(result, **{name: sparser for name in result.arrays if name.endswith("summary_sparsity")})
+    much = [changed(result, **{name: sparser(-0.1) for name in result.arrays if name.endswith("summary_sparsity")})
             for result in results]
     assert numbers(*much, moments)["headline"] == "Whitening makes terms sparser, on average"
     assert numbers(*much, moments)["white-sparser"] == found["pairs"]
