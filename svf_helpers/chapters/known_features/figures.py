@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.figure import Figure
 
+from svf_helpers.chapters.kit.known_features import KINDS
 from svf_helpers.chapters.kit.style import (
     GREY,
     MARKERS,
@@ -21,6 +22,79 @@ from svf_helpers.chapters.kit.style import (
     house_style,
     new_figure,
 )
+from svf_helpers.chapters.known_features.both_models import (
+    BASES,
+    attention_lost,
+    attention_without,
+    head_labels,
+    leaning,
+    second_model,
+)
+from svf_helpers.experiments.store import Result
+
+#: How the figure of removed terms calls what was taken out -> how the stored result calls it.
+_TAKEN = {
+    "as it is": "nothing",
+    "without the N_sv largest": "top",
+    "without N_sv random ones": "random",
+    "with the N_sv largest alone": "all but top",
+    "without a fixed set": "fixed",
+}
+
+
+def leaning_figure(result: Result) -> Figure:
+    """How the leading direction of every head leans to the kind chosen for it, over its null, in both bases.
+
+    Args:
+        result: "known-features".
+
+    Example:
+        >>> from svf_helpers.experiments import load
+        >>> [axis.get_title() for axis in leaning_figure(load("known-features")).axes]
+        ['query side', 'key side']
+    """
+    found = {name: leaning(result, basis) for name, basis in BASES.items()}
+    panels = {
+        f"{side} side": {name: (of.cosine[:, number], of.rotated[:, number]) for name, of in found.items()}
+        for number, side in enumerate(("query", "key"))
+    }
+    return agreement_rows(panels, rows=head_labels(result), breaks=[second_model(result)])
+
+
+def without_terms_figure(result: Result) -> Figure:
+    """Attention of every head on its key as it is, and without some of its terms (plain basis).
+
+    Args:
+        result: "known-features".
+
+    Example:
+        >>> from svf_helpers.experiments import load
+        >>> len(without_terms_figure(load("known-features")).axes[0].lines) >= 5  # five series
+        True
+    """
+    left = attention_without(result, "weights")
+    return effect_dots(
+        {label: left[what] for label, what in _TAKEN.items()},
+        heads=head_labels(result), breaks=[second_model(result)], ylabel="attention on the key",
+    )  # fmt: skip
+
+
+def without_kinds_figure(erased: Result) -> Figure:
+    """How much of every head's attention goes when one kind is taken out of its queries, or out of its keys.
+
+    Args:
+        erased: "erased-features".
+
+    Example:
+        >>> from svf_helpers.experiments import load
+        >>> [axis.get_title() for axis in without_kinds_figure(load("erased-features")).axes[:2]]
+        ['taken out of queries', 'taken out of keys']
+    """
+    of_queries, of_keys = attention_lost(erased)
+    return lost_maps(
+        {"taken out of queries": of_queries, "taken out of keys": of_keys},
+        rows=head_labels(erased), kinds=KINDS, breaks=[second_model(erased)],
+    )  # fmt: skip
 
 
 def agreement_rows(

@@ -19,6 +19,103 @@ from svf_helpers.chapters.kit.style import (
     new_figure,
     step_axis,
 )
+from svf_helpers.chapters.whitened.compared_bases import COMPARED, TAKEN
+from svf_helpers.chapters.whitened.four_models import PLAIN, SPLIT, SPLIT_WHITE, WHITE, Measures, along_training
+from svf_helpers.experiments.store import Result
+
+#: How the figure of removed terms calls what was taken out -> its name in ``TAKEN``.
+_TAKEN = {
+    "none": "nothing",
+    "largest": "first",
+    "N_sv\nlargest": "top",
+    "N_sv\nrandom": "random",
+    "all but\nthese": "all but top",
+}
+
+
+def sparsity_figure(models: Mapping[str, Measures]) -> Figure:
+    """Every head-pair's sparsity, and its distance from its null, in the plain basis and in the whitened one.
+
+    Args:
+        models: from ``four_models``.
+
+    Example:
+        >>> flat = np.full((5, 2), 0.25)
+        >>> figure = sparsity_figure({"toy": {"sparsity": flat, "null": 2 * flat}})
+        >>> [axis.get_title() for axis in figure.axes]
+        ['sparsity S', 'null minus S']
+    """
+    S = {name: found["sparsity"] for name, found in models.items()}
+    margin = {name: found["null"] - found["sparsity"] for name, found in models.items()}
+    return against_plain({
+        title: {name: (of[PLAIN], of[WHITE]) for name, of in measure.items()}
+        for title, measure in (("sparsity S", S), ("null minus S", margin))
+    })
+
+
+def training_figure(large: Result) -> Figure:
+    """Sparsity, N_sv and agreement with known kinds along training, in both bases, with nulls and a random split.
+
+    Args:
+        large: "bases-pocket-pythia".
+
+    Example:
+        >>> from svf_helpers.experiments import load
+        >>> [axis.get_ylabel() for axis in training_figure(load("bases-pocket-pythia")).axes]
+        ['sparsity S', 'N_sv', '|cos| with a known kind']
+    """
+    found, two = along_training(large), {"plain": PLAIN, "whitened": WHITE}
+    S, null = ({name: of[:, b].mean(1) for name, b in two.items()} for of in (found.sparsity, found.null))
+    N = {name: np.nanmean(found.n_sv[:, b], 1) for name, b in (two | {"random split": SPLIT}).items()}
+    cosine, by_chance = ({name: of[:, b] for name, b in two.items()} for of in (found.cosine, found.cosine_null))
+    dashed = {name: f"{name}, null" for name in two}
+    return bases_along(
+        found.step,
+        {
+            "sparsity S": S | {dashed[name]: values for name, values in null.items()},
+            "N_sv": N,
+            "|cos| with a known kind": cosine | {dashed[name]: values for name, values in by_chance.items()},
+        },
+        dashed=list(dashed.values()),
+        colours=dict(zip(dashed.values(), OKABE_ITO, strict=False)),
+    )
+
+
+def removal_figure(models: Mapping[str, Measures]) -> Figure:
+    """Attention of the circuits' heads on their keys without some of their terms, a panel for each model.
+
+    Args:
+        models: some of ``four_models``.
+
+    Example:
+        >>> len(removal_figure({"toy": {"attention": np.ones((5, 6, 3))}}).axes)
+        1
+    """
+    shown = [PLAIN, WHITE, SPLIT, SPLIT_WHITE]
+    panels = {
+        name: {label: found["attention"][shown, TAKEN.index(taken)].mean(-1) for label, taken in _TAKEN.items()}
+        for name, found in models.items()
+    }
+    return removal_bars(panels, bases=[COMPARED[b] for b in shown], ylabel="attention on the key")
+
+
+def sizes_figure(small: Result, large: Result) -> Figure:
+    """The whitened basis with moments from samples of growing size, in both bundled models.
+
+    Args:
+        small: "bases-pocket-gpt2".
+        large: "bases-pocket-pythia".
+
+    Example:
+        >>> from svf_helpers.experiments import load
+        >>> figure = sizes_figure(*(load(f"bases-{name}") for name in ("pocket-gpt2", "pocket-pythia")))
+        >>> [axis.get_ylabel() for axis in figure.axes]
+        ['sparsity S', '|cos| with the largest sample']
+    """
+    results = {"pocket-gpt2": small, "pocket-pythia": large}
+    S = {name: result["size_sparsity"].mean(2) for name, result in results.items()}
+    same = {name: result["size_same"].mean((2, 3)) for name, result in results.items()}
+    return sample_sizes(large.info["config"]["sizes"], {"sparsity S": S, "|cos| with the largest sample": same})
 
 
 def against_plain(

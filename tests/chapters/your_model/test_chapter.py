@@ -1,4 +1,4 @@
-"""The chapter on a model of the reader's own: its one cell on other makes of models, and the messages it quotes."""
+"""The chapter on a model of the reader's own: its first cells on other makes of models, and the messages it quotes."""
 
 import ast
 import json
@@ -20,8 +20,8 @@ from tests import tiny_models
 
 BOOK = Path(__file__).parents[3] / "book"
 CELLS = [cell.source for cell in jupytext.read(BOOK / "your_model.md").cells if cell.cell_type == "code"]
-IMPORTS = CELLS[0]
-(MAIN,) = (source for source in CELLS if source.startswith("NAME ="))
+(YOURS,) = (number for number, source in enumerate(CELLS) if source.startswith("NAME ="))  # the cell that readers edit
+(PICTURE,) = (number for number, source in enumerate(CELLS) if "term_picture(words" in source)
 # kind of model, and the tokenizer of the fixtures that it is saved with
 MAKES = [("gpt2", "gpt2"), ("neox", "gpt-neox-20b"), ("llama", "gpt-neox-20b")]
 
@@ -34,15 +34,15 @@ def run(source, space):
     return eval(compile(ast.Expression(last.value), "your_model.md", "eval"), space) if last else None
 
 
-def main_cell(**changed):
-    """The chapter's cell with other values in its lines in capitals; its names, and its figure."""
-    space, source = {"__name__": "chapter"}, MAIN
+def first_cells(**changed):
+    """The chapter's first cells with other values in the lines in capitals; their names, and the figure."""
+    space, source = {"__name__": "chapter"}, CELLS[YOURS]
     for name, value in changed.items():
         old = "QUERY, KEY = " if name == "PAIR" else f"{name} = "
         source, count = re.subn(f"^{old}.*$", lambda _, old=old, value=value: f"{old}{value!r}", source, flags=re.M)
         assert count == 1
-    run(IMPORTS, space)
-    return space, run(source, space)
+    shown = [run(of, space) for of in (*CELLS[:YOURS], source, *CELLS[YOURS + 1 : PICTURE + 1])]
+    return space, shown[-1]
 
 
 @pytest.fixture(scope="module")
@@ -79,12 +79,12 @@ def check_printed(told, space):
 
 
 @pytest.mark.parametrize(("kind", "tokenizer"), MAKES)
-def test_the_cell_on_models_of_other_makes(kind, tokenizer, saved, capsys):
+def test_the_first_cells_on_models_of_other_makes(kind, tokenizer, saved, capsys):
     """Only NAME is changed. The head and rho are those of Hugging Face's own model."""
     from transformers import AutoModelForCausalLM
 
     folder = saved(kind, tokenizer)
-    space, figure = main_cell(NAME=str(folder))
+    space, figure = first_cells(NAME=str(folder))
     told = capsys.readouterr().out
     rho = check_printed(told, space)
     query, key, words = (space[name] for name in ("query", "key", "words"))
@@ -104,8 +104,8 @@ def test_the_cell_on_models_of_other_makes(kind, tokenizer, saved, capsys):
     assert len(figure.axes) == 3
 
 
-def test_the_cell_on_the_other_bundled_model(capsys):
-    space, _ = main_cell(NAME="pocket-gpt2")
+def test_the_first_cells_on_the_other_bundled_model(capsys):
+    space, _ = first_cells(NAME="pocket-gpt2")
     told = capsys.readouterr().out
     check_printed(told, space)
     assert "head 0.3 0.72" in told
@@ -113,8 +113,8 @@ def test_the_cell_on_the_other_bundled_model(capsys):
 
 @pytest.mark.parametrize("pair", [("to", "Zebedee"), ("Zebedee", "Simon"), ("Then", "Simon")])
 def test_a_word_that_is_no_token_before_the_query_is_named(pair):
-    with pytest.raises(AssertionError, match=f"'{pair[0]}' and, before it, '{pair[1]}' have to be tokens of their own"):
-        main_cell(PAIR=pair)
+    with pytest.raises(ValueError, match=f"'{pair[0]}' and, before it, '{pair[1]}' have to be tokens of their own"):
+        first_cells(PAIR=pair)
 
 
 # what the chapter does wrongly: kind of error, and words that its message has to have
@@ -148,12 +148,11 @@ def messages(told):
 
 
 def test_messages_in_the_chapter_are_those_of_the_code(capsys):
-    space, _ = main_cell()
-    rest = CELLS[CELLS.index(MAIN) + 1 :]
-    first = next(number for number, source in enumerate(rest) if "def told(" in source)
-    last = max(number for number, source in enumerate(rest) if "told(" in source)
-    for source in rest[:2]:  # the numbers of the text, and the prompts
-        run(source, space)
+    space, _ = first_cells()
+    rest = CELLS[PICTURE + 1 :]
+    first, *_, last = (number for number, source in enumerate(rest) if "told(" in source)
+    prompts = next(source for source in rest if "ioi_prompts(" in source)
+    run(prompts, space)
     capsys.readouterr()
     for source in rest[first : last + 1]:
         run(source, space)

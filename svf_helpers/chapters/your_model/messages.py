@@ -1,0 +1,84 @@
+"""Doing things wrongly on purpose, to show what the package says to it."""
+
+from __future__ import annotations
+
+import tempfile
+import textwrap
+from collections.abc import Callable
+from unittest.mock import patch
+
+from svf_helpers.language_models import load_model
+
+#: Makes whose scores are more than a product of a query and a key.
+REFUSED = ("Gemma2", "Qwen3")
+
+
+def told(what: str, call: Callable, *arguments, **named) -> None:
+    """Do something wrong, and print what the package says to it.
+
+    Args:
+        what: what is wrong, in a few words.
+        call: a function, called with the arguments that follow.
+
+    Example:
+        >>> told("no number", int, "seven")
+        no number
+            ValueError: invalid literal for int() with base 10: 'seven'
+    """
+    try:
+        call(*arguments, **named)
+    except Exception as error:
+        said = textwrap.fill(f"{type(error).__name__}: {error}", 72, break_on_hyphens=False)
+        print(f"{what}\n{textwrap.indent(said, '    ')}")
+    else:
+        print(f"{what}\n    (nothing goes wrong)")
+
+
+def load_where_the_hub_says(answer: Exception, *names: str):
+    """Load a model from a hub that gives this answer; none is asked.
+
+    Args:
+        answer: what loading raises.
+        names: of the model and, where wanted, its revision, as ``load_model`` takes them.
+
+    Raises:
+        Exception: what ``load_model`` makes of the answer.
+
+    Example:
+        >>> try:
+        ...     load_where_the_hub_says(OSError("gtp2 is not a valid model identifier"), "gtp2")
+        ... except ValueError as error:
+        ...     print(str(error).partition(",")[0])
+        'gtp2' is no model on the Hugging Face hub
+    """
+    from transformer_lens.model_bridge import TransformerBridge
+
+    with patch.object(TransformerBridge, "boot_transformers", side_effect=answer):
+        return load_model(*names, device="cpu")
+
+
+def tiny_model(make: str):
+    """A model of one layer with random weights, of a make that the package refuses.
+
+    Args:
+        make: one of ``REFUSED``.
+
+    Raises:
+        ValueError: for another make.
+
+    Example:
+        >>> tiny_model("Qwen3").cfg.n_heads
+        4
+    """
+    import transformers
+
+    if make not in REFUSED:
+        raise ValueError(f"make {make!r}: one of {', '.join(REFUSED)}")
+    transformers.utils.logging.disable_progress_bar()
+    config = getattr(transformers, f"{make}Config")(
+        vocab_size=50, hidden_size=32, num_hidden_layers=1, num_attention_heads=4, num_key_value_heads=2, head_dim=8,
+        intermediate_size=48, pad_token_id=0,
+    )  # fmt: skip
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        getattr(transformers, f"{make}ForCausalLM")(config).save_pretrained(folder)
+        return load_model(folder, device="cpu")
