@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Bool, Float
 
-from svf_helpers.chapters.robustness.outcomes import shared_pairs
 from svf_helpers.chapters.robustness.figures import stored_sweeps
 from svf_helpers.chapters.robustness.map_outcomes import largest_overlaps, outcomes, sharing_pairs
+from svf_helpers.chapters.robustness.outcomes import shared_pairs
 from svf_helpers.experiments import Result
 
 #: From here on two features of interest are said to overlap.
