@@ -105,11 +105,11 @@ def moments(
     return figure
 
 
-def strict_fits(fitted: Mapping[int, Mapping[str, Float[Array, " members"]]], d: int) -> Figure:
+def strict_fits(fitted: Mapping[int, Mapping[str, Array]], d: int) -> Figure:
     r"""Heads fitted to the strict teacher: both sides' anti-whitened |cos|, and $\sigma_2 / \sigma_1$.
 
     Args:
-        fitted: number of features -> "query" and "key", the |cos| of each dictionary, and "ratio".
+        fitted: number of features -> "query" and "key", the |cos| of each dictionary, and "ratio", one number each.
         d: dimensions, for the axis.
 
     Raises:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def numbers(
-    fits: Float[Tensor, "settings measures seeds"], strictly: Mapping[int, Mapping[str, Float[Tensor, " members"]]]
+    fits: Float[Tensor, "settings measures seeds"], strictly: Mapping[int, Mapping[str, Tensor]]
 ) -> dict[str, str]:
     """The numbers of the chapter, as a reader sees them.
 
