@@ -1,0 +1,58 @@
+"""The figures of the chapter on Theorem 2 show what they are given, and refuse what they cannot show."""
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex
+
+from svf_helpers.chapters.kit.style import KEY, OKABE_ITO, QUERY
+from svf_helpers.chapters.theorem2.figures import bounds, random_dictionaries, used_room
+from svf_helpers.theory import SILENT_ABOVE
+
+
+def lines(axis) -> dict[str, np.ndarray]:
+    return {line.get_label(): np.asarray(line.get_xydata()) for line in axis.lines}
+
+
+def test_each_step_has_its_medians_and_its_name():
+    axis = used_room([0.1, 0.2], {"Wedin": [[0.2, 0.9, 0.3], [0.4, 0.1, 0.5]], "Weyl": [[1.0] * 3, [0.5] * 3]}).axes[0]
+    drawn = {label: points.tolist() for label, points in lines(axis).items()}
+    assert drawn == {r"sine of $\Vert\Delta\Vert/\sigma_1$ (Wedin)": [[0.1, 0.3], [0.2, 0.4]],
+                     r"$1-\gamma$ of $\sigma_1$ (Weyl)": [[0.1, 1.0], [0.2, 0.5]]}
+
+
+def test_the_sharp_bound_is_a_quarter_circle_and_theorem_2_ends_early():
+    axis = bounds([0.6], [0.8]).axes[0]
+    sharp, paper = lines(axis)["sharp bound (this book)"], lines(axis)["Theorem 2 (the paper)"]
+    np.testing.assert_allclose((sharp**2).sum(1), 1)
+    assert paper[-1, 0] == SILENT_ABOVE
+    assert paper[-1, 1] < 0.05
+    assert (paper[:, 1] <= np.sqrt(1 - paper[:, 0] ** 2) + 1e-12).all()
+    assert np.asarray(axis.collections[0].get_offsets()).tolist() == [[0.6, 0.8]]
+
+
+def test_dictionaries_are_coloured_by_their_dimensions():
+    d, epsilons, measured = [2, 10, 2, 3], [0.1, 0.2, 0.3, 0.4], [0.9, 0.8, 0.7, 0.6]
+    wide, corner = random_dictionaries(d, epsilons, measured).axes
+    drawn = {group.get_label(): np.asarray(group.get_offsets()) for group in wide.collections}
+    assert {name: points.tolist() for name, points in drawn.items()} == {
+        "d = 10": [[0.2, 0.8]], "d = 3": [[0.4, 0.6]], "d = 2": [[0.1, 0.9], [0.3, 0.7]]}
+    colours = {to_hex(group.get_facecolor()[0]).upper() for group in wide.collections}
+    assert len(colours) == 3
+    assert not colours & {QUERY, KEY}
+    assert colours <= set(OKABE_ITO)
+    assert corner.get_xlim() == (0, 0.2)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: used_room([0.1], {"Weil": [[1.0]]}), "unknown steps \\['Weil'\\]"),
+        (lambda: used_room([0.1, 0.2], {"Weyl": [[1.0]]}), "2 rows"),
+        (lambda: bounds([0.1, 0.2], [0.9]), "one length"),
+        (lambda: random_dictionaries([2, 3], [0.1], [0.9]), "one length"),
+        (lambda: random_dictionaries([2, 3, 4, 5, 6, 7], [0.1] * 6, [0.9] * 6), "at most 5"),
+    ],
+)
+def test_bad_input_is_refused_by_name(call, words):
+    with pytest.raises(ValueError, match=words):
+        call()
