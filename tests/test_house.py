@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import re
 import subprocess
 import sys
 from graphlib import CycleError, TopologicalSorter
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import jupytext
 import pytest
+
+from tests.prose import names_in_prose
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE, TOOLS, BOOK = ROOT / "svf_helpers", ROOT / "book" / "tools", ROOT / "book"
@@ -119,3 +122,13 @@ def test_a_cell_fits_a_page(chapter):
             long_cells.append(f"{len(lines)} lines: {lines[0]}")
         long_lines += [line for line in lines if len(line) > LONGEST_LINE]
     assert (long_cells, long_lines) == ([], [])
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_a_chapter_shows_no_bookkeeping(chapter):
+    """Numbers of sentences come from ``numbers.py`` by one hidden cell, and by nothing else."""
+    cells = jupytext.read(BOOK / f"{chapter}.md", fmt="md:myst").cells
+    code = [cell for cell in cells if cell.cell_type == "code"]
+    assert [cell.source for cell in code if re.search(r"(?<!\w)glue\(", cell.source)] == []
+    shown = [cell.metadata.get("tags") for cell in code if "show_numbers(" in cell.source]
+    assert shown == [["remove-cell"]] * bool(names_in_prose(chapter))

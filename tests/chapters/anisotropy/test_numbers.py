@@ -1,9 +1,7 @@
 """The numbers in the prose of the chapter on anisotropy."""
 
-import re
 from dataclasses import replace
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,8 +9,8 @@ import torch
 
 from svf_helpers.chapters.anisotropy.numbers import numbers
 from svf_helpers.experiments import Result, load
+from tests.prose import names_in_prose
 
-CHAPTER = Path(__file__).parents[3] / "book" / "anisotropy.md"
 STORED = load("anisotropy")
 WAYS = {"plain": torch.tensor([0.5, 0.9, 0.6]), "whitened SVD": torch.tensor([0.7, 0.8, 0.95])}
 
@@ -32,7 +30,7 @@ def with_array(name: str, change) -> Result:
 
 
 def test_the_text_asks_for_exactly_these():
-    assert set(re.findall(r"\{glue:text\}`([^`]+)`", CHAPTER.read_text(encoding="utf8"))) == set(found())
+    assert names_in_prose("anisotropy") == set(found())
 
 
 def test_values_below_the_sharp_bound_counted_one_by_one():

@@ -1,9 +1,7 @@
 """The numbers of the chapter beyond capacity: all that its prose uses and no more, and each follows from its data."""
 
 import functools
-import re
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,8 +11,8 @@ from svf_helpers.chapters.beyond_capacity.capacity import least_squares_logits, 
 from svf_helpers.chapters.beyond_capacity.numbers import numbers
 from svf_helpers.experiments import load
 from svf_helpers.qk import qk_svd, whitened_qk_svd
+from tests.prose import names_in_prose
 
-CHAPTER = Path(__file__).parents[3] / "book" / "beyond_capacity.md"
 RESULT, WIDE = load("beyond-capacity"), load("beyond-capacity-wide")
 SETTINGS = [(4, 20_000), (4, 80_000), (1, 20_000), (1, 80_000)]
 
@@ -71,7 +69,7 @@ def spoilt(i, stored=RESULT):
 
 
 def test_the_names_are_those_of_the_prose():
-    assert set(unchanged()) == set(re.findall(r"\{glue:text\}`([^`]+)`", CHAPTER.read_text(encoding="utf8")))
+    assert set(unchanged()) == names_in_prose("beyond_capacity")
 
 
 def test_the_plan_says_what_was_run():

@@ -1,8 +1,6 @@
 """The numbers in the prose of the chapter on dynamics."""
 
-import re
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,8 +9,8 @@ import torch
 from svf_helpers.chapters.dynamics.claims import vectors_lock_in_order
 from svf_helpers.chapters.dynamics.numbers import numbers
 from svf_helpers.experiments import load
+from tests.prose import names_in_prose
 
-CHAPTER = Path(__file__).parents[3] / "book" / "dynamics.md"
 RESULT = load("dynamics")
 STEP, FIRST = RESULT["step"], RESULT["cosine_query"][:, 0]
 TARGETS = torch.tensor([24.0, 21.0, 18.0, 15.0])
@@ -41,7 +39,7 @@ def with_locks(*steps: int, seeds: int = 20):
 
 
 def test_the_text_asks_for_exactly_these():
-    assert set(re.findall(r"\{glue:text\}`([^`]+)`", CHAPTER.read_text(encoding="utf8"))) == set(found())
+    assert names_in_prose("dynamics") == set(found())
 
 
 def test_locks_agree_with_the_scorecard():

@@ -1,7 +1,5 @@
 """The numbers in the prose of the chapter on known features: all of them, and each the one that its name says."""
 
-import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,8 +15,8 @@ from svf_helpers.chapters.known_features.tables import answers_table, kinds_tabl
 from svf_helpers.experiments import load
 from svf_helpers.experiments.store import Result
 from svf_helpers.pocket.facts import facts
+from tests.prose import names_in_prose
 
-SOURCE = (Path(__file__).parents[3] / "book" / "known_features.md").read_text(encoding="utf8")
 QUERY, KEY, READING, ALONE = 0, 1, 0, 1
 
 
@@ -78,7 +76,7 @@ def step_by_step(p, level=0.05):
 
 
 def test_the_names_are_those_of_the_prose(found):
-    assert set(found) == set(re.findall(r"\{glue:text\}`([^`]+)`", SOURCE))
+    assert set(found) == names_in_prose("known_features")
     assert all(isinstance(value, str) and value for value in found.values())
 
 

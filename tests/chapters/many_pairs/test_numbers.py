@@ -1,8 +1,6 @@
 """The numbers in the prose of the chapter on many pairs."""
 
-import re
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,8 +9,8 @@ import torch
 from svf_helpers.chapters.many_pairs.numbers import numbers
 from svf_helpers.chapters.many_pairs.sharing import sharing
 from svf_helpers.experiments import load
+from tests.prose import names_in_prose
 
-CHAPTER = Path(__file__).parents[3] / "book" / "many_pairs.md"
 MANY, SHARED = load("many-pairs"), load("shared-vectors")
 LIVE = torch.tensor([0.01, 0.03, 0.02]), torch.tensor([0.001, 0.002, 0.004])  # of each seed: misfit, difference
 
@@ -31,7 +29,7 @@ def differing(new: dict[str, str]) -> dict[str, str]:
 
 
 def test_the_text_asks_for_exactly_these():
-    assert set(re.findall(r"\{glue:text\}`([^`]+)`", CHAPTER.read_text(encoding="utf8"))) == set(found())
+    assert names_in_prose("many_pairs") == set(found())
 
 
 def test_of_what_was_fitted_the_worst_seed_is_told():

@@ -1,16 +1,14 @@
 """The numbers in the prose of the chapter on one pair."""
 
-import re
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from svf_helpers.chapters.one_pair.numbers import numbers
 from svf_helpers.experiments import load
+from tests.prose import names_in_prose
 
-CHAPTER = Path(__file__).parents[3] / "book" / "one_pair.md"
 STORED = load("one-pair")
 SHOWN = {p: int(np.flatnonzero((STORED["p"] == p) & (STORED["seed"] == 1))[0]) for p in (0.14, 0.52)}
 
@@ -22,7 +20,7 @@ def after(**changed: np.ndarray) -> dict[str, tuple[str, str]]:
 
 
 def test_the_text_asks_for_exactly_these():
-    assert set(re.findall(r"\{glue:text\}`([^`]+)`", CHAPTER.read_text(encoding="utf8"))) == set(numbers(STORED))
+    assert names_in_prose("one_pair") == set(numbers(STORED))
 
 
 def test_they_agree_with_what_the_run_itself_has_summed_up():

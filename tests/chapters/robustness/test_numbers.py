@@ -1,16 +1,14 @@
 """The numbers of the chapter on robustness: all that its prose uses and no more, and each follows from its data."""
 
-import re
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from svf_helpers.chapters.robustness.numbers import numbers
 from svf_helpers.experiments import load
+from tests.prose import names_in_prose
 
-CHAPTER = Path(__file__).parents[3] / "book" / "robustness.md"
 NAMES = ("robustness", "phase-map", "shared-vectors")
 ZONES = {"below": [0, 1], "between": [1, 2], "above": [2, 12]}  # columns of the map
 
@@ -49,7 +47,7 @@ def differences(results=None, **changes):
 
 
 def test_the_names_are_those_of_the_prose():
-    assert set(told()) == set(re.findall(r"\{glue:text\}`([^`]+)`", CHAPTER.read_text(encoding="utf8")))
+    assert set(told()) == names_in_prose("robustness")
 
 
 def test_the_table_says_what_was_run():

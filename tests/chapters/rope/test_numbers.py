@@ -1,8 +1,6 @@
 """The numbers of the chapter on RoPE: all that its prose uses and no more, and each follows from its data."""
 
-import re
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,8 +13,8 @@ from svf_helpers.experiments import load
 from svf_helpers.qk import qk_svd
 from svf_helpers.rope import band_energy
 from svf_helpers.toy import ToyConfig
+from tests.prose import names_in_prose
 
-CHAPTER = Path(__file__).parents[3] / "book" / "rope.md"
 PAIRS = [(0, 3), (1, 4), (2, 5), (6, 7)]
 RESULT = load("rope")
 BAND = RESULT["band"]
@@ -56,7 +54,7 @@ def stored_model(which):
 
 
 def test_the_names_are_those_of_the_prose():
-    assert set(told()) == set(re.findall(r"\{glue:text\}`([^`]+)`", CHAPTER.read_text(encoding="utf8")))
+    assert set(told()) == names_in_prose("rope")
 
 
 def test_misfits_are_read_at_target_and_band():

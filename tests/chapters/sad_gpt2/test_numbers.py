@@ -1,6 +1,5 @@
 """The numbers in the prose of the chapter on counts of terms: all there, and right."""
 
-import re
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +10,7 @@ from svf_helpers.chapters.sad_gpt2.circuit import heads_of
 from svf_helpers.chapters.sad_gpt2.numbers import numbers
 from svf_helpers.experiments import load
 from svf_helpers.language_models.circuits import CircuitTable
-from tests.executed_chapter import BOOK
+from tests.prose import names_in_prose
 
 POCKET = load("pocket-gpt2-ioi")
 HEADS = len(heads_of(POCKET))
@@ -50,7 +49,7 @@ def difference(one, other):
 
 
 def test_every_number_of_the_prose_is_there_and_no_other():
-    used = set(re.findall(r"\{glue:text\}`([^`]+)`", (BOOK / "sad_gpt2.md").read_text()))
+    used = names_in_prose("sad_gpt2")
     found = told()
     assert set(found) == used
     assert all(isinstance(value, str) and value for value in found.values())

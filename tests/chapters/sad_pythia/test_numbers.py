@@ -1,6 +1,5 @@
 """The numbers in the prose of the chapter on attention along training: all there, and right."""
 
-import re
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +12,7 @@ from svf_helpers.chapters.sad_pythia.numbers import carrying, numbers
 from svf_helpers.chapters.sad_pythia.pocket_numbers import of_chance, of_ingredients, share_of_and
 from svf_helpers.experiments import load
 from svf_helpers.pocket import pocket_prompts, pocket_tokenizer
-from tests.executed_chapter import BOOK
+from tests.prose import names_in_prose
 
 POCKET = load("pocket-pythia-ioi")
 K, HEADS = POCKET["relative"].shape[:2]
@@ -50,7 +49,7 @@ def difference(one, other):
 
 
 def test_every_number_of_the_prose_is_there_and_no_other():
-    used = set(re.findall(r"\{glue:text\}`([^`]+)`", (BOOK / "sad_pythia.md").read_text()))
+    used = names_in_prose("sad_pythia")
     found = told()
     assert set(found) == used
     assert all(isinstance(value, str) and value for value in found.values())

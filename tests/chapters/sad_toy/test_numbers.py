@@ -1,8 +1,6 @@
 """The numbers in the prose of the chapter on sparse attention decomposition in the toy model."""
 
-import re
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,8 +8,8 @@ import torch
 
 from svf_helpers.chapters.sad_toy.numbers import numbers
 from svf_helpers.experiments import Result, load
+from tests.prose import names_in_prose
 
-CHAPTER = Path(__file__).parents[3] / "book" / "sad_toy.md"
 RESULT = load("sad-toy")
 
 
@@ -46,7 +44,7 @@ def picked(*names: str) -> list[str]:
 
 
 def test_the_text_asks_for_exactly_these():
-    assert set(re.findall(r"\{glue:text\}`([^`]+)`", CHAPTER.read_text(encoding="utf8"))) == set(found())
+    assert names_in_prose("sad_toy") == set(found())
 
 
 def test_shares_with_one_pair():

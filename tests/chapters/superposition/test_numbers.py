@@ -1,8 +1,6 @@
 """The numbers in the prose of the chapter on superposition."""
 
-import re
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,8 +10,8 @@ from svf_helpers.chapters.superposition.figures import line_landscape
 from svf_helpers.chapters.superposition.landscape import local_minima
 from svf_helpers.chapters.superposition.numbers import numbers
 from svf_helpers.experiments import load
+from tests.prose import names_in_prose
 
-CHAPTER = Path(__file__).parents[3] / "book" / "superposition.md"
 STORED = load("superposition")
 LENGTHS = torch.linspace(-1.5, 1.5, 31)
 
@@ -31,7 +29,7 @@ def found(stored=STORED, losses=None, rare=(0.1, 0.6), default=(0.1, 0.15)) -> d
 
 
 def test_the_text_asks_for_exactly_these():
-    assert set(re.findall(r"\{glue:text\}`([^`]+)`", CHAPTER.read_text(encoding="utf8"))) == set(found())
+    assert names_in_prose("superposition") == set(found())
 
 
 def test_they_agree_with_what_the_run_itself_has_summed_up():

@@ -1,20 +1,18 @@
 """The numbers in the prose of the chapter on Theorem 1."""
 
-import re
-from pathlib import Path
 
 import torch
 
 from svf_helpers.chapters.theorem1.numbers import numbers
+from tests.prose import names_in_prose
 
-CHAPTER = Path(__file__).parents[3] / "book" / "theorem1.md"
 FITS = torch.stack([torch.full((6, 3), 1e-15), torch.linspace(0.31, 0.9, 18).view(6, 3), torch.ones(6, 3)], 1)
 HEADS = {9: {"query": torch.tensor([0.5, 0.5, 0.5]), "key": torch.tensor([0.9, 0.9, 0.9])},
          12: {"query": torch.tensor([0.61, 0.98, 1.0]), "key": torch.tensor([0.97, 1.0, 0.99])}}
 
 
 def test_the_text_asks_for_exactly_these():
-    used = re.findall(r"\{glue:text\}`([^`]+)`", CHAPTER.read_text(encoding="utf8"))
+    used = names_in_prose("theorem1")
     assert set(used) == set(numbers(FITS, HEADS))
 
 

@@ -1,22 +1,20 @@
 """The numbers in the prose of the chapter on Theorem 2."""
 
-import re
 from math import nextafter
-from pathlib import Path
 
 import pytest
 import torch
 
 from svf_helpers.chapters.theorem2.numbers import numbers
 from svf_helpers.theory import SILENT_ABOVE
+from tests.prose import names_in_prose
 
-CHAPTER = Path(__file__).parents[3] / "book" / "theorem2.md"
 USED = torch.tensor([[0.1, 0.3, 0.2], [0.5, 0.5, 0.5], [0.12, 0.11, 0.9]], dtype=torch.float64)
 EPSILONS = torch.tensor([0.0, SILENT_ABOVE, nextafter(SILENT_ABOVE, 1), 0.9], dtype=torch.float64)
 
 
 def test_the_text_asks_for_exactly_these():
-    used = re.findall(r"\{glue:text\}`([^`]+)`", CHAPTER.read_text(encoding="utf8"))
+    used = names_in_prose("theorem2")
     assert set(used) == set(numbers(USED, EPSILONS))
 
 

@@ -1,17 +1,14 @@
 """The numbers in the prose of the chapter on Theorem 3."""
 
-import re
-from pathlib import Path
 
 import torch
 
 from svf_helpers.chapters.theorem3.numbers import numbers
-
-CHAPTER = Path(__file__).parents[3] / "book" / "theorem3.md"
+from tests.prose import names_in_prose
 
 
 def test_the_text_asks_for_exactly_these():
-    used = re.findall(r"\{glue:text\}`([^`]+)`", CHAPTER.read_text(encoding="utf8"))
+    used = names_in_prose("theorem3")
     assert set(used) == set(numbers(torch.rand(3, 2)))
 
 

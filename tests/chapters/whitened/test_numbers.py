@@ -1,7 +1,6 @@
 """The numbers in the prose of the chapter on the whitened basis: all of them, each the one that its name says."""
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,8 +16,8 @@ from svf_helpers.experiments.store import Result
 from svf_helpers.language_models import head_moments, load_model
 from svf_helpers.language_models.moments import HeadMoments
 from svf_helpers.pocket import pocket_prompts
+from tests.prose import names_in_prose
 
-SOURCE = (Path(__file__).parents[3] / "book" / "whitened.md").read_text(encoding="utf8")
 PLAIN, WHITE, READING, ALONE = 0, 1, 0, 1
 
 
@@ -59,7 +58,7 @@ def pairs(results, what):
 
 
 def test_the_names_are_those_of_the_prose(found):
-    assert set(found) == set(re.findall(r"\{glue:text\}`([^`]+)`", SOURCE))
+    assert set(found) == names_in_prose("whitened")
     assert all(isinstance(value, str) and value for value in found.values())
 
 

@@ -1,8 +1,6 @@
 """The numbers in the prose of the chapter on a model of the reader's own, and what its cells call."""
 
 import math
-import re
-from pathlib import Path
 
 import pytest
 import torch
@@ -26,8 +24,8 @@ from svf_helpers.language_models import head_bases, head_terms_batch, load_model
 from svf_helpers.language_models.circuit_terms import CircuitTerms
 from svf_helpers.language_models.terms import HeadTerms
 from svf_helpers.pocket import pocket_prompts
+from tests.prose import names_in_prose
 
-SOURCE = (Path(__file__).parents[3] / "book" / "your_model.md").read_text(encoding="utf8")
 WORDS = ["(start)", "Amy", "saw", "Tom", "and"]
 
 
@@ -89,7 +87,7 @@ def live():
 
 def test_the_names_are_those_of_the_prose():
     found = numbers(**live())
-    assert set(found) == set(re.findall(r"\{glue:text\}`([^`]+)`", SOURCE))
+    assert set(found) == names_in_prose("your_model")
     assert all(isinstance(value, str) and value for value in found.values())
 
 
