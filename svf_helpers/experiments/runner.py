@@ -15,35 +15,22 @@ from typing import Any
 import numpy as np
 
 from svf_helpers import __version__
-from svf_helpers.experiments import files, registry, store
+from svf_helpers.experiments import registry, store
+from svf_helpers.experiments.files import locked
 from svf_helpers.experiments.registry import Experiment, Scale
 from svf_helpers.experiments.source import code_hash
+from svf_helpers.files import write_file
 
 STATE, TRACEBACK = "state.json", "traceback.txt"
 
 
-def resolve_device(device: str) -> str:
-    """ "cpu" or "cuda"; "auto" takes a GPU where there is one. ``ValueError`` for anything else or a missing GPU."""
-    if device not in ("auto", "cpu", "cuda"):
-        raise ValueError(f"device {device!r} is unknown; choose auto, cpu or cuda")
-    if device == "cpu":
-        return "cpu"
-    import torch
-
-    if torch.cuda.is_available():
-        return "cuda"
-    if device == "cuda":
-        raise ValueError("device cuda was asked for, but torch sees no GPU here; choose cpu or auto")
-    return "cpu"
-
-
 def is_current(experiment: Experiment, scale: Scale, out: Path, options: Mapping[str, Any] | None = None) -> bool:
-    """Does ``out`` hold an undamaged result that the present code made, with these options?"""
+    """Does ``out`` hold an undamaged result that the present code made (or is proven to make), with these options?"""
     with suppress(FileNotFoundError, ValueError):
         code = code_hash(experiment.run)
-        info = store.read(out, experiment.name, scale).info
-        same_options = info.get("options", {}) == registry.with_options(experiment, options)
-        return bool(code) and info["code"] == code and same_options
+        stored = store.read(out, experiment.name, scale)
+        same_options = stored.info.get("options", {}) == registry.with_options(experiment, options)
+        return bool(code) and code in stored.codes and same_options
     return False
 
 
@@ -67,8 +54,8 @@ def run(
     workdir = partial_folder(out, name, scale)
     workdir.mkdir(parents=True, exist_ok=True)
     try:
-        with files.locked(workdir, wait=False):
-            made_by = {"code": code_hash(experiment.run), "device": _device_name(device)}
+        with locked(workdir):
+            made_by = {"code": code_hash(experiment.run), "device": device_name(device)}
             made_by |= {"options": chosen} if chosen else {}
             _prepare(workdir, made_by, fresh, name, scale)
             with _clock(workdir / STATE) as clock:
@@ -172,7 +159,7 @@ def _prepare(workdir: Path, made_by: Mapping[str, Any], fresh: bool, name: str, 
     if fresh or not checkpoints:
         for path in workdir.iterdir():
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-        files.write_files({workdir / STATE: json.dumps(dict(made_by) | {"seconds": 0.0}).encode()})
+        write_file(workdir / STATE, json.dumps(dict(made_by) | {"seconds": 0.0}).encode())
 
 
 @contextmanager
@@ -184,7 +171,7 @@ def _clock(file: Path) -> Iterator[dict[str, Any]]:
         yield state
     finally:
         state["seconds"] = before + time.perf_counter() - start
-        files.write_files({file: json.dumps(state).encode()})
+        write_file(file, json.dumps(state).encode())
 
 
 def _provenance(
@@ -194,13 +181,18 @@ def _provenance(
         "figures": experiment.figures,
         "chapter": experiment.chapter,
         "config": config,
-        "versions": {"svf_helpers": __version__, "torch": version("torch"), "numpy": np.__version__},
+        "versions": versions(),
         "seconds": round(seconds, 1),
         **made_by,
     }
 
 
-def _device_name(device: str) -> str:
+def versions() -> dict[str, str]:
+    """The versions that numbers depend on."""
+    return {"svf_helpers": __version__, "torch": version("torch"), "numpy": np.__version__}
+
+
+def device_name(device: str) -> str:
     """ "cpu", or what the GPU calls itself."""
     if device == "cpu":
         return "cpu"

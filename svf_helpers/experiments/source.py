@@ -13,9 +13,7 @@ from pathlib import Path
 
 PACKAGE = "svf_helpers"
 #: Starting and storing a run changes no number in it.
-MACHINERY = {f"{PACKAGE}.experiments"} | {
-    f"{PACKAGE}.experiments.{m}" for m in ("cli", "files", "registry", "runner", "source", "store")
-}
+MACHINERY = f"{PACKAGE}.experiments"
 
 
 def code_hash(run: Callable) -> str:
@@ -30,7 +28,7 @@ def code_hash(run: Callable) -> str:
     while todo:
         module = todo.pop()
         file = _file(module)
-        if module in texts or module in MACHINERY or file is None:
+        if module in texts or f"{module}.".startswith(f"{MACHINERY}.") or file is None:
             continue
         texts[module] = ast.parse(file.read_text(encoding="utf-8")).body
         todo |= _imports(texts[module], f"{module}." if file.name == "__init__.py" else module)
