@@ -107,8 +107,8 @@ def _signs(Q: Float[Tensor, "I d r"], P: Float[Tensor, "I r r"]) -> Float[Tensor
 @cache
 def _probe(size: int, number: int, device: torch.device) -> Float[Tensor, "size 1"]:
     """Fixed random directions, the same on every device."""
-    generator = torch.Generator().manual_seed(number)
-    return torch.randn(size, 1, generator=generator, dtype=torch.float64).to(device)
+    generator = torch.Generator("cpu").manual_seed(number)
+    return torch.randn(size, 1, generator=generator, dtype=torch.float64, device="cpu").to(device)
 
 
 def _error(svd: QKSVD, W_Q: Tensor, W_K: Tensor) -> Float[Tensor, " I"]:

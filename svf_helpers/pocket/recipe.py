@@ -139,14 +139,14 @@ def new_model(recipe: Recipe) -> torch.nn.Module:
         shape |= {"num_attention_heads": recipe.heads, "max_position_embeddings": POSITIONS, "rotary_pct": 0.5}
         model = GPTNeoXForCausalLM(GPTNeoXConfig(use_parallel_residual=True, **shape, **common))
         writers = ("attention.dense.weight", "dense_4h_to_h.weight")
-    generator = torch.Generator().manual_seed(recipe.seed)
+    generator = torch.Generator("cpu").manual_seed(recipe.seed)
     with torch.no_grad():
         for name, weight in sorted(model.named_parameters()):
             if weight.ndim == 2:
                 std = recipe.init_std / ((2 * recipe.layers) ** 0.5 if name.endswith(writers) else 1)
                 if name.endswith("wpe.weight"):  # where a word stands must not drown which word it is
                     std /= 4
-                weight.copy_(torch.randn(weight.shape, generator=generator) * std)
+                weight.copy_(torch.randn(weight.shape, generator=generator, dtype=torch.float32, device="cpu") * std)
             else:
                 weight.fill_(1.0 if name.endswith("weight") else 0.0)
     return model.float()

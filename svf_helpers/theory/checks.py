@@ -62,7 +62,7 @@ def count(value: int, name: str, least: int) -> int:
 
 def numbers(value: float | Tensor, name: str, low: float, high: float, rule: str) -> Float[Tensor, "..."]:
     """A number or tensor in float64 with every entry in [low, high], or a ValueError that states the rule."""
-    tensor = torch.as_tensor(value, dtype=torch.float64)
+    tensor = torch.as_tensor(value, dtype=torch.float64, device=value.device if torch.is_tensor(value) else "cpu")
     if not ((tensor >= low) & (tensor <= high)).all():
         raise ValueError(f"{name} = {value}: {rule}")
     return tensor

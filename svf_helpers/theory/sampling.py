@@ -154,8 +154,8 @@ def sample_key_moment(
 
 
 def _draws(seed: int, query_shape: tuple, key_shape: tuple) -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    return tuple(torch.rand(shape, generator=generator, dtype=torch.float64) for shape in (query_shape, key_shape))
+    generator, to = torch.Generator("cpu").manual_seed(seed), {"dtype": torch.float64, "device": "cpu"}
+    return tuple(torch.rand(shape, generator=generator, **to) for shape in (query_shape, key_shape))
 
 
 def _amounts(uniform: Tensor, p: float, strengths: bool) -> Tensor:

@@ -146,8 +146,8 @@ class ToyConfig:
 
     @property
     def targets(self) -> Float[Tensor, "n n"]:
-        """The matrix T of target logits, queries as rows."""
-        T = torch.zeros(self.n, self.n)
+        """The matrix T of target logits, queries as rows, on the CPU."""
+        T = torch.zeros(self.n, self.n, dtype=torch.float32, device="cpu")
         for i, j, t in self.pairs:
             T[i, j] = t
         return T

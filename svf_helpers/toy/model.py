@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from .config import ToyConfig, check_one_batch
-from .turning import Turning, offsets
+from .rotary_tables import RotaryTables, offsets
 
 
 class Parameters(NamedTuple):
@@ -40,7 +40,7 @@ class Batch:
     """What differs between the instances of a batch, as tensors; pairs are padded with targets of 0.
 
     ``features`` and ``logit_scale`` are numbers where all instances agree, and [I, 1, 1] where they do not.
-    ``turning`` rotates queries and keys by their positions; None without positions.
+    ``rotary`` turns queries and keys by their positions; None without positions.
 
     Example:
         >>> batch = Batch.of([ToyConfig(p=0.1), ToyConfig(p=0.9, pairs={(0, 4): 24.0})])
@@ -59,7 +59,7 @@ class Batch:
     pair_query: Int[Tensor, "I P"]
     pair_key: Int[Tensor, "I P"]
     pair_target: Float[Tensor, "I P 1"]
-    turning: Turning | None = None
+    rotary: RotaryTables | None = None
 
     @classmethod
     def of(cls, configs: Sequence[ToyConfig], device="cpu", dtype=torch.float32) -> Batch:
@@ -83,7 +83,7 @@ class Batch:
             pair_query=table[..., 0].long(),
             pair_key=table[..., 1].long(),
             pair_target=table[..., 2:],
-            turning=Turning.of(configs, most, device, dtype) if first.positions else None,
+            rotary=RotaryTables.of(configs, most, device, dtype) if first.positions else None,
         )
 
 
@@ -122,8 +122,8 @@ def target_logits(
     x_i = x_query[instance, batch.pair_query] * batch.pair_target  # [I, P, Q]
     y_j = x_key[instance, batch.pair_key]  # [I, P, c, Q]
     by_pair = x_i[:, :, None] * y_j
-    if batch.turning is not None:
-        by_pair = by_pair * batch.turning.of_targets(offsets(positions, batch.queries, batch.c))
+    if batch.rotary is not None:
+        by_pair = by_pair * batch.rotary.of_targets(offsets(positions, batch.queries, batch.c))
     return by_pair.sum(1)
 
 
@@ -167,8 +167,8 @@ def head_logits(
     """
     t_query, t_key = t[..., : batch.queries], t[..., batch.queries :]
     q, k = params.W_Q.mT @ t_query, params.W_K.mT @ t_key
-    if batch.turning is not None:
-        turn = batch.turning.of_tokens(positions)
+    if batch.rotary is not None:
+        turn = batch.rotary.of_tokens(positions)
         q, k = turn.rotate(q, slice(batch.queries)), turn.rotate(k, slice(batch.queries, None))
     k = rearrange(k, "I r (c Q) -> I r c Q", c=batch.c)
     return (q[:, :, None] * k).sum(1) * batch.logit_scale

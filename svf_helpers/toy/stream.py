@@ -33,8 +33,9 @@ class UniformStream:
         self.device = device
         self._of_instance = torch.tensor([self.distinct.index(one) for one in wanted], device=device)
         self._one_each = wanted == self.distinct
-        self._drawn = torch.zeros(len(self.distinct), *shape, device=device)
-        self._handed_out = None if self._one_each else torch.empty(len(wanted), *shape, device=device)
+        to = {"dtype": torch.float32, "device": device}
+        self._drawn = torch.zeros(len(self.distinct), *shape, **to)
+        self._handed_out = None if self._one_each else torch.empty(len(wanted), *shape, **to)
         self._own = [drawn[:count] for drawn, (_, count) in zip(self._drawn, self.distinct, strict=True)]
         if device.type == "cpu":
             self._sources = [np.random.SFC64(seed) for seed, _ in self.distinct]
