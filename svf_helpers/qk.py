@@ -174,9 +174,9 @@ def singular_groups(S: Float[Tensor, "... d_head"], tolerance: float = 1e-3) -> 
 
 
 def rotated_null(svd: QKSVD, generator: torch.Generator | None = None) -> QKSVD:
-    """The same spectrum in random directions: U and V turned independently within the spaces that they span.
+    """Keep the spectrum and turn U and V at random, each within the space that it spans (paper, section 5).
 
-    What a measure of sparsity gives here is what it owes to the spectrum alone (paper, section 5).
+    Sparsity that is measured here as well is due to the spectrum alone.
 
     Args:
         svd: any batch of heads.

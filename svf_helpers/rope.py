@@ -100,7 +100,7 @@ class Rotary:
         dims = torch.arange(self.rotary_dim, device="cpu")
         return dims.view(self.bands, 2) if self.pairing == "neighbours" else dims.view(2, self.bands).T.contiguous()
 
-    def rotate(self, vectors: Float[Tensor, "... d_head"], positions) -> Float[Tensor, "... d_head"]:
+    def rotate(self, vectors: Float[Tensor, "... d_head"], positions: float | Tensor) -> Float[Tensor, "... d_head"]:
         """Turn each vector as at its position; negative positions turn back.
 
         Args:
@@ -143,7 +143,7 @@ class Rotary:
         return positions.double()[..., None] * _frequencies(self, positions.device)
 
     def matrix(
-        self, offset: float, dtype: torch.dtype = torch.float64, device: str | torch.device = "cpu"
+        self, offset: float | Tensor, dtype: torch.dtype = torch.float64, device: str | torch.device = "cpu"
     ) -> Float[Tensor, "d_head d_head"]:
         """The rotation as a matrix: ``matrix(m) @ x`` is ``rotate(x, m)``. To look at; computing needs only rotate.
 

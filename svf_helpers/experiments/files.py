@@ -46,9 +46,9 @@ def pack(arrays: Mapping[str, Any], info: str | None = None) -> bytes:
 def unpack(data: bytes) -> tuple[str | None, dict[str, np.ndarray]]:
     """The text, if there is one, and the arrays; ``ValueError`` where the bytes are no whole .npz of plain arrays.
 
-    >>> unpack(pack({"cosines": np.ones(2)})[:-9])
-    Traceback (most recent call last):
-    ValueError: File is not a zip file
+    >>> text, arrays = unpack(pack({"cosines": np.ones(2)}))
+    >>> text, arrays
+    (None, {'cosines': array([1., 1.])})
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:

@@ -139,7 +139,11 @@ def experiment(
 
 
 def discover() -> dict[str, Experiment]:
-    """Import every module ``svf_helpers.chapters.NAME.runs`` and return all registered experiments by name."""
+    """Import every module ``svf_helpers.chapters.NAME.runs`` and return all registered experiments by name.
+
+    >>> "one-pair" in discover()
+    True
+    """
     folder = resources.files("svf_helpers").joinpath("chapters")
     for name in sorted(place.name for place in folder.iterdir() if place.joinpath("runs.py").is_file()):
         importlib.import_module(f"svf_helpers.chapters.{name}.runs")
@@ -147,7 +151,11 @@ def discover() -> dict[str, Experiment]:
 
 
 def get(name: str) -> Experiment:
-    """The experiment of that name; ``ValueError`` lists the known names where there is none."""
+    """The experiment of that name; ``ValueError`` lists the known names where there is none.
+
+    >>> get("one-pair").chapter
+    'one_pair'
+    """
     known = discover()
     if name not in known:
         close = difflib.get_close_matches(str(name), known, n=1)
@@ -173,7 +181,11 @@ def all_options() -> dict[str, Option]:
 
 
 def flag(option: str) -> str:
-    """What the command line calls an option."""
+    """What the command line calls an option.
+
+    >>> flag("discard_weights")
+    '--discard-weights'
+    """
     return f"--{option.replace('_', '-')}"
 
 
@@ -188,7 +200,11 @@ def with_options(entry: "Experiment", given: Mapping[str, str | bool | None] | N
 
 
 def command(name: str, scale: Scale, out: object = None, options: Mapping[str, str | bool] | None = None) -> str:
-    """The command that makes a stored result (again)."""
+    """The command that makes a stored result (again).
+
+    >>> command("gpt2-ioi", "paper", options={"model": "a/larger one"})
+    "python -m svf_helpers.experiments run gpt2-ioi --scale paper --model 'a/larger one'"
+    """
     text = f"{PROGRAM} run {name} --scale {scale}"
     for option, value in (options or {}).items():
         if value is True:

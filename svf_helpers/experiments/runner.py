@@ -72,7 +72,11 @@ def run(
 
 
 def partial_folder(out: Path, name: str, scale: Scale) -> Path:
-    """Where a run keeps its checkpoints."""
+    """Where a run keeps its checkpoints.
+
+    >>> partial_folder(Path("results"), "one-pair", "quick").parts[-3:]
+    ('results', '.partial', 'one-pair-quick')
+    """
     return out.absolute() / ".partial" / f"{name}-{scale}"
 
 
@@ -107,6 +111,10 @@ def compare(
 
     What ``tolerances`` means is said in :func:`svf_helpers.experiments.experiment`. Text and truth values named by it
     must be equal. A pattern that names no array is a difference too: what it was to guard is gone.
+
+    >>> stored = store.Result({"summary_p": np.array([0.5])}, {"name": "toss", "config": {"seeds": [0], "steps": 5}})
+    >>> compare(stored, {"summary_p": np.array([0.7])}, {"seeds": [0], "steps": 5}, {"summary_*": 0.01}).differences
+    ('summary_p: 1 of 1 entries differ by more than 0.01 (1 + |stored|), by up to 0.2',)
     """
     found = []
     if json.loads(json.dumps(config)) != stored.info["config"]:

@@ -17,7 +17,11 @@ MACHINERY = f"{PACKAGE}.experiments"
 
 
 def code_hash(run: Callable) -> str:
-    """Sixteen hexadecimal digits that change when the code behind ``run`` does; ``""`` where no source is at hand."""
+    """Sixteen hexadecimal digits that change when the code behind ``run`` does; ``""`` where no source is at hand.
+
+    >>> len(code_hash(code_hash)), code_hash(len)
+    (16, '')
+    """
     try:
         run = inspect.unwrap(run)
         tree = ast.parse(Path(inspect.getsourcefile(run)).read_text(encoding="utf-8"))

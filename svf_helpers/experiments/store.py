@@ -9,7 +9,6 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
@@ -22,57 +21,8 @@ from svf_helpers.experiments import registry
 from svf_helpers.experiments.files import digest, pack, unpack
 from svf_helpers.experiments.pairs import checksum, read_pair
 from svf_helpers.experiments.registry import Scale
+from svf_helpers.experiments.result import Result
 from svf_helpers.files import write_file
-
-
-@dataclass(frozen=True)
-class Result:
-    """One stored result: ``result["name"]`` is a read-only array, ``info`` says how all of them were made.
-
-    >>> info = {"scale": "paper", "seeds": [0, 1, 2], "config": {"steps": 20_000}}
-    >>> Result({"summary_cosines": np.ones(3)}, info).label()
-    'paper scale, 3 seeds, 20,000 steps'
-    """
-
-    arrays: Mapping[str, np.ndarray]
-    info: Mapping[str, Any]
-    size: int = 0  # bytes on disk
-
-    def __getitem__(self, key: str) -> np.ndarray:
-        if key not in self.arrays:
-            raise KeyError(f"{self.info['name']} holds no array {key!r}; it holds {', '.join(sorted(self.arrays))}")
-        return self.arrays[key]
-
-    @property
-    def scale(self) -> Scale:
-        """The scale it was made at: quick or paper."""
-        return self.info["scale"]
-
-    @property
-    def seeds(self) -> list[int]:
-        """The seeds of its instances."""
-        return list(self.info["seeds"])
-
-    @property
-    def codes(self) -> list[str]:
-        """Fingerprints of the code that made it, and of newer code that is proven to give the same."""
-        return [self.info["code"], *self.info.get("confirmed", [])]
-
-    @property
-    def command(self) -> str:
-        """The command that makes this result again."""
-        return self.info["command"]
-
-    def label(self) -> str:
-        """What a figure's caption says of its data, e.g. ``"paper scale, 10 seeds, 20,000 steps"``.
-
-        Where nothing was trained, no steps are named.
-        """
-        seeds = len(self.seeds)
-        steps = np.atleast_1d(self.info["config"]["steps"])
-        low, high = int(steps.min()), int(steps.max())
-        span = f"{high:,}" if low == high else f"{low:,} to {high:,}"
-        return f"{self.scale} scale, {seeds} seed{'s' * (seeds != 1)}" + (f", {span} steps" if high else "")
 
 
 def load(name: str, scale: Scale = "paper", folder: str | Path | None = None) -> Result:
@@ -187,6 +137,12 @@ def save(folder: str | Path, name: str, scale: Scale, arrays: Mapping[str, Any],
 
     ``info`` needs ``config`` with ``seeds`` and ``steps``; shapes, types and checksums are added here. ``ValueError``
     names what cannot be stored, before anything is written.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = save(folder, "toss", "quick", {"heads": np.ones(2)}, {"config": {"seeds": [0], "steps": 5}, "code": ""})
+    ...     load("toss", "quick", folder).label()
+    'quick scale, 1 seed, 5 steps'
     """
     registry.check_scale(scale)
     pack(arrays)  # refuses what is no array before anything is asked of it
@@ -255,7 +211,11 @@ def default_out() -> Path:
 
 
 def stem(name: str, scale: Scale) -> str:
-    """The name of a result's file without its ending."""
+    """The name of a result's file without its ending.
+
+    >>> stem("one-pair", "paper"), stem("one-pair", "quick")
+    ('one-pair', 'one-pair.quick')
+    """
     return name if scale == "paper" else f"{name}.{scale}"
 
 

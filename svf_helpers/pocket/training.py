@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn.functional import cross_entropy
@@ -81,15 +81,16 @@ def train(
 
 
 def next_token_loss(
-    model: torch.nn.Module, tokens: Float[Tensor, "rows position"], targets: Float[Tensor, "rows position"]
+    model: torch.nn.Module, tokens: Int[Tensor, "rows position"], targets: Int[Tensor, "rows position"]
 ) -> Float[Tensor, ""]:
-    """Mean cross-entropy in nats over the targets that count.
+    """Mean cross-entropy in nats over the targets that are not ``IGNORED``.
 
     Example:
         >>> from svf_helpers.pocket.recipe import RECIPES
         >>> model = new_model(RECIPES["pocket-gpt2"])
-        >>> tokens = torch.tensor([[0, 1, 2]])
-        >>> bool(next_token_loss(model, tokens, tokens) > 0)
+        >>> tokens = torch.arange(60)[None]
+        >>> loss = next_token_loss(model, tokens[:, :-1], tokens[:, 1:])
+        >>> abs(loss.item() - 5.6) < 0.2  # log 275: it does not know any of its words yet
         True
     """
     logits = model(tokens, use_cache=False).logits

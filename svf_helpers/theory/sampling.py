@@ -90,9 +90,11 @@ def sample_contexts(
 
 
 def head_logits(
-    Omega: Float[Tensor, "... d d"], queries: Float[Tensor, "... N d"], keys: Float[Tensor, "... N m d"]
+    Omega: Float[Tensor, "... d e"], queries: Float[Tensor, "... N d"], keys: Float[Tensor, "... N m e"]
 ) -> Float[Tensor, "... N m"]:
     r"""Logits $q^\top \Omega\, t_k$ of a head, student or linear teacher (paper, B.2.1).
+
+    Queries and keys may differ in length, as do d and e here.
 
     Example:
         >>> Omega = torch.tensor([[0.0, 3.0], [0.0, 0.0]])

@@ -127,7 +127,9 @@ def theorem3_minimizer(
     return Minimum(*(part.reshape((*shape, *part.shape[2:])) for part in found))
 
 
-def _profile(head: TwoPairHead, angles: Float[Tensor, "B s 2"], lam: Tensor, coordinates: int) -> Float[Tensor, "B s"]:
+def _profile(
+    head: TwoPairHead, angles: Float[Tensor, "#B s 2"], lam: Float[Tensor, "B 1"], coordinates: int
+) -> Float[Tensor, "B s"]:
     """The objective at the best second gap for each pair of angles."""
     first, second, _ = _best_gaps(head, angles, coordinates)
     loss = two_key_cross_entropy(head.gap_1, first) + two_key_cross_entropy(head.gap_2, second)

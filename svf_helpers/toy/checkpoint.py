@@ -27,6 +27,21 @@ class TrainingCheckpoint:
         stream: of the random draws; has ``state()`` and ``restore(state)``.
         recorder: of the history so far.
         fingerprint: of the run; the checkpoint of another run is refused.
+
+    Example:
+        >>> import tempfile
+        >>> from svf_helpers.toy.stream import UniformStream
+        >>> def at_start(folder):
+        ...     flat, stream = torch.zeros(3), UniformStream([0], (2, 4), torch.device("cpu"))
+        ...     optimiser = torch.optim.AdamW([flat])
+        ...     return flat, TrainingCheckpoint(f"{folder}/c.npz", flat, optimiser, stream, HistoryRecorder([]), "mine")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     flat, checkpoint = at_start(folder)
+        ...     _ = flat.fill_(7)
+        ...     checkpoint.save(step=5)
+        ...     flat, checkpoint = at_start(folder)
+        ...     checkpoint.load(), flat
+        (5, tensor([7., 7., 7.]))
     """
 
     def __init__(
@@ -94,6 +109,13 @@ def interrupted_between_steps() -> Iterator[Callable[[], None]]:
 
     Half a step cannot be saved. A second Ctrl-C is not held back. Outside the main thread, where Python delivers no
     signals, and where someone else handles them, nothing changes.
+
+    Example:
+        >>> with interrupted_between_steps() as interruption:
+        ...     for step in range(3):
+        ...         interruption()  # a Ctrl-C during the last step is raised here
+        >>> step
+        2
     """
     held = []
 

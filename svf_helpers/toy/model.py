@@ -87,10 +87,14 @@ class Batch:
         )
 
 
-def strengths(u: Float[Tensor, "I n T"], p: Float[Tensor, "I 1 1"] | float) -> Float[Tensor, "I n T"]:
+def strengths(u: Float[Tensor, "*any"], p: Float[Tensor, "..."] | float) -> Float[Tensor, "*any"]:
     """Feature strengths x = b u', b ~ Bernoulli(p), u' ~ U[0, 1], from one uniform draw u each.
 
     ``max(0, (u - (1 - p)) / p)`` has exactly that law: it is 0 with probability 1 - p, else uniform.
+
+    Args:
+        u: uniform on [0, 1], of any shape.
+        p: probability that a feature is there; a number, or what broadcasts against ``u``.
 
     Example:
         >>> strengths(torch.tensor([0.1, 0.5, 0.75, 1.0]), p=0.5)  # twice absent, half there, fully there
@@ -100,7 +104,12 @@ def strengths(u: Float[Tensor, "I n T"], p: Float[Tensor, "I 1 1"] | float) -> F
 
 
 def strengths_(u: Float[Tensor, "I n T"], p: Float[Tensor, "I 1 1"]) -> Float[Tensor, "I n T"]:
-    """:func:`strengths` in place of the draws, for the training loop."""
+    """:func:`strengths` in place of the draws, for the training loop.
+
+    Example:
+        >>> strengths_(torch.tensor([[[0.1, 0.75]]]), torch.full((1, 1, 1), 0.5))
+        tensor([[[0.0000, 0.5000]]])
+    """
     return u.mul_(1 / p).add_(1 - 1 / p).clamp_(min=0)
 
 
@@ -130,7 +139,7 @@ def target_logits(
 def losses(
     params: Parameters, x: Float[Tensor, "I n T"], batch: Batch, positions: Int[Tensor, "I T"] | None = None
 ) -> tuple[Float[Tensor, " I"], Float[Tensor, " I"]]:
-    """Reconstruction loss (mean over tokens and features) and attention loss (cross-entropy in nats, mean of queries).
+    """Reconstruction loss (mean over tokens and features) and attention loss (mean cross-entropy of queries, in nats).
 
     The training objective is ``L_rec + lam * L_attn``. Without pairs the attention loss is 0.
 
@@ -177,5 +186,13 @@ def head_logits(
 def split_tokens(
     x: Float[Tensor, "I n T"], batch: Batch
 ) -> tuple[Float[Tensor, "I n Q"], Float[Tensor, "I n c Q"]]:
-    """The queries' columns, and the keys' by key and query."""
+    """The queries' columns, and the keys' by key and query.
+
+    Example:
+        >>> batch = Batch.of([ToyConfig(n=1, d=1, r=1, c=2, keys=4, pairs={})])  # two queries with two keys each
+        >>> query, key = split_tokens(torch.arange(6.0)[None, None], batch)
+        >>> query.squeeze(), key.squeeze()
+        (tensor([0., 1.]), tensor([[2., 3.],
+                                   [4., 5.]]))
+    """
     return x[..., : batch.queries], x[..., batch.queries :].unflatten(-1, (batch.c, batch.queries))

@@ -80,6 +80,12 @@ class ToyRun:
 
         Raises:
             ValueError: for a name that is no field of a configuration.
+
+        Example:
+            >>> from svf_helpers.toy import train
+            >>> run = train([ToyConfig(p=0.2), ToyConfig(p=0.6)], steps=1, seed=[0, 1], device="cpu")
+            >>> run.where(p=0.6), run.where(p=0.6, seed=0)
+            ([1], [])
         """
         seed = wanted.pop("seed", None)
         unknown = set(wanted) - {field.name for field in fields(ToyConfig)}

@@ -23,6 +23,12 @@ class UniformStream:
         shape: (rows, T) of the draws a step.
         device: where the draws are wanted.
         rows: how many of the rows each instance draws, where not all; the others are 0, an absent feature's draw.
+
+    Example:
+        >>> stream = UniformStream([3, 3], (2, 4), torch.device("cpu"))
+        >>> first, second = stream.next()
+        >>> torch.equal(first, second), bool(((first >= 0) & (first <= 1)).all())
+        (True, True)
     """
 
     def __init__(

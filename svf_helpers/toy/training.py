@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 
 from ..device import choose_device, one_thread_if
 from .checkpoint import TrainingCheckpoint, interrupted_between_steps
-from .config import ToyConfig
+from .config import ToyConfig, Whole
 from .gradient import Gradient
 from .model import Batch, Parameters, losses, strengths_
 from .recorder import HistoryRecorder
@@ -34,7 +34,7 @@ def train(
     seed: int | Sequence[int] = 0,
     *,
     dictionary: Float[Tensor, "d n"] | Float[Tensor, "I d n"] | None = None,
-    record: Sequence[int] | None = None,
+    record: Iterable[Whole] | None = None,
     device: str | torch.device = "auto",
     progress: bool | str = False,
     checkpoint: Path | str | None = None,
@@ -144,7 +144,12 @@ def train(
 
 
 def learning_rate(config: ToyConfig, step: int, steps: int) -> float:
-    """The rate of one step: a quarter cosine from ``config.lr`` to 0, or constant."""
+    """The rate of one step: a quarter cosine from ``config.lr`` to 0, or constant.
+
+    Example:
+        >>> [round(learning_rate(ToyConfig(lr=1.0), step, steps=90), 3) for step in (0, 60, 90)]
+        [1.0, 0.5, 0.0]
+    """
     if config.schedule == "constant":
         return config.lr
     return config.lr * math.cos(math.pi / 2 * step / steps)
