@@ -51,8 +51,9 @@ def _parser() -> argparse.ArgumentParser:
     running.add_argument("--fresh", action="store_true", help="start again, whatever is stored or half done")
     for name, option in registry.all_options().items():
         form = {"action": "store_true", "default": None} if isinstance(option.default, bool) else {}
-        takers = [entry.name for entry in registry.discover().values() if name in entry.options]
-        running.add_argument(registry.flag(name), help=f"{option.help} ({', '.join(sorted(takers))})".strip(), **form)
+        takers = sorted(entry.name for entry in registry.discover().values() if name in entry.options)
+        text = f"{option.help} ({', '.join(takers)})".strip().replace("%", "%%")  # argparse would fill in a %
+        running.add_argument(registry.flag(name), help=text, **form)
     adding = actions.add_parser("add", help="check a result made elsewhere and put it in place")
     adding.add_argument("file", type=Path, metavar="FILE", help="NAME.npz")
     adding.add_argument("--out", type=Path, metavar="DIR", help="where to put it")
