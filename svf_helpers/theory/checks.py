@@ -44,7 +44,7 @@ def feature_pair(F: Tensor, G: Tensor, pair: tuple[int, int]) -> tuple[int, int]
     """The pair (query feature, key feature), or a ValueError.
 
     Example:
-        >>> feature_pair(torch.eye(2), torch.eye(2), [0, 1])
+        >>> feature_pair(torch.eye(2), torch.eye(2), (0, 1))
         (0, 1)
     """
     try:
