@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from .features import gram, unit
+from .features import cosines, gram, unit
 from .qk import QKSVD, matrix_sqrt, singular_groups, whitened_qk_svd
 
 
@@ -108,8 +108,7 @@ def best_alignment(
         tensor([[1, 1]])
     """
     if columns == "all":
-        cosines = torch.stack(_cosines(W, svd, pairs))
-        values, vector = cosines.max(-1)
+        values, vector = torch.stack(_pair_cosines(W, svd, pairs)).max(-1)
         untold = torch.zeros_like(values[0], dtype=torch.bool)
         return Alignment(values[0], values[1], torch.stack([*vector], -1), untold)
     if columns != "signal":
@@ -156,11 +155,11 @@ def whitened_alignment(
     svd = whitened_qk_svd(W_Q, W_K, C, C)
     if len(pairs) > svd.S.shape[-1]:
         raise ValueError(f"{len(pairs)} pairs but {svd.S.shape[-1]} singular vectors: not every pair has its own rank")
-    query, key = _cosines(W, QKSVD(root @ svd.U.to(root), svd.S, root @ svd.V.to(root)), pairs)
+    query, key = _pair_cosines(W, QKSVD(root @ svd.U.to(root), svd.S, root @ svd.V.to(root)), pairs)
     groups = singular_groups(svd.S, tolerance)
     count = len(pairs)
     tied = _group_sizes(groups).gather(-1, groups)[..., :count] > 1
-    own = lambda cosines: cosines[..., :count].diagonal(dim1=-2, dim2=-1)  # noqa: E731
+    own = lambda side: side[..., :count].diagonal(dim1=-2, dim2=-1)  # noqa: E731
     vector = torch.arange(count, device=W.device)[:, None].expand(*tied.shape, 2)
     return Alignment(own(query), own(key), vector, tied)
 
@@ -168,14 +167,14 @@ def whitened_alignment(
 def vector_cosines(
     W: Float[Tensor, "... d n"], vectors: Float[Tensor, "... d r"]
 ) -> Float[Tensor, "... n r"]:
-    """|cos| of every feature with every vector.
+    """|cos| of every feature with every vector, at most 1: the signs of singular vectors mean nothing.
 
     Example:
         >>> vector_cosines(torch.eye(2), torch.tensor([[3.0], [-4.0]]))
         tensor([[0.6000],
                 [0.8000]])
     """
-    return (unit(W).mT @ unit(vectors)).abs().clamp_max(1)
+    return cosines(W, vectors).abs().clamp_max(1)
 
 
 def anti_whitened(W: Float[Tensor, "... d n"], vectors: Float[Tensor, "... d r"]) -> Float[Tensor, "... d r"]:
@@ -190,7 +189,8 @@ def anti_whitened(W: Float[Tensor, "... d n"], vectors: Float[Tensor, "... d r"]
     return unit(gram(W) @ vectors)
 
 
-def _cosines(W: Tensor, svd: QKSVD, pairs) -> tuple[Float[Tensor, "... P r"], Float[Tensor, "... P r"]]:
+def _pair_cosines(W: Tensor, svd: QKSVD, pairs) -> tuple[Float[Tensor, "... P r"], Float[Tensor, "... P r"]]:
+    """|cos| of the query features with U and of the key features with V, once the arguments are found to fit."""
     n, d = W.shape[-1], W.shape[-2]
     if svd.U.shape[-2] != d:
         raise ValueError(f"features have length {d} (W is {tuple(W.shape)}), singular vectors {svd.U.shape[-2]}")
@@ -212,10 +212,10 @@ def _cosines(W: Tensor, svd: QKSVD, pairs) -> tuple[Float[Tensor, "... P r"], Fl
 
 def _group_squares(W, svd, pairs, tolerance) -> tuple[Float[Tensor, "2 ... P r"], Int[Tensor, "... r"]]:
     """Squared projection of each feature on the span of each group; column g is group g, unused columns are 0."""
-    cosines = torch.stack(_cosines(W, svd, pairs))
-    groups = singular_groups(svd.S, tolerance).expand(*cosines.shape[1:-2], -1)
-    index = groups[..., None, :].expand(cosines.shape[1:])
-    squares = torch.zeros_like(cosines).scatter_add(-1, index.expand_as(cosines), cosines.square())
+    each = torch.stack(_pair_cosines(W, svd, pairs))
+    groups = singular_groups(svd.S, tolerance).expand(*each.shape[1:-2], -1)
+    index = groups[..., None, :].expand(each.shape[1:])
+    squares = torch.zeros_like(each).scatter_add(-1, index.expand_as(each), each.square())
     return squares.clamp_max(1), groups
 
 

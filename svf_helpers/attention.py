@@ -47,7 +47,7 @@ def relative_attention(scores: Float[Tensor, "... n_keys"], key: int | Int[Tenso
 def relative_key(keys: Float[Tensor, "... n_keys m"], key: int | Int[Tensor, "..."]) -> Float[Tensor, "... m"]:
     r"""One key minus the mean of all others: $t_j - \frac{1}{n-1}\sum_{i \neq j} t_i$.
 
-    Whatever is linear in the keys gives of this vector what it gives key $j$ beyond the other keys.
+    Applying any linear map to this vector gives key $j$'s value minus the mean over the other keys.
 
     Args:
         keys: tokens, head-space vectors or coordinates of the keys that the query sees.
@@ -132,10 +132,11 @@ def attention_terms(
 
 
 def sparsity(terms: Float[Tensor, "... m"]) -> Float[Tensor, "..."]:
-    r"""How few terms carry the sizes, by Rolls and Tovee: $(\overline{|a|})^2 / \overline{a^2}$, from $1/m$ to 1.
+    r"""The sparsity of Rolls and Tovee, $(\overline{|a|})^2 / \overline{a^2}$, from $1/m$ to 1: lower is sparser.
 
-    1 means that all terms have the same size, $1/m$ that a single one is not zero: lower is sparser. It looks at sizes
-    alone, since signed terms cancel. Multiplying all terms by one number changes nothing.
+    It is the participation ratio of the sizes, $(\sum |a|)^2 / \sum a^2$, divided by their number $m$: 1 means that all
+    terms have the same size, $1/m$ that a single one is not zero. It looks at sizes alone, since signed terms cancel.
+    Multiplying all terms by one number changes nothing.
 
     Raises:
         ValueError: for no terms, terms that are not finite, or terms that are all zero (no size to share out).
@@ -156,10 +157,10 @@ def sparsity(terms: Float[Tensor, "... m"]) -> Float[Tensor, "..."]:
 def n_sv(terms: Float[Tensor, "... m"], *, refuse: bool = False) -> Int[Tensor, "..."]:
     r"""$N_{sv}$: how many of the largest terms it takes to reach the sum of them all (paper, section 5).
 
-    Terms are added from the largest down, signs and all; the sum counts as reached within 1e-6 times the sum of the
-    sizes, for rounding. It is at least 1, and at most the number of positive terms. Equal terms may come in any order,
-    the count is the same. Where the sum is not positive, because the head attends to the key less than to the others
-    (or all terms are zero), nothing can be said and the count is 0.
+    Terms are added from the largest down, with their signs. The sum counts as reached within 1e-6 times the sum of the
+    sizes, which allows for rounding. The count is at least 1 and at most the number of positive terms; the order of
+    equal terms does not matter. Where the sum is not positive, because the head attends to the key less than to the
+    others (or all terms are zero), there is nothing to explain and the count is 0.
 
     Args:
         terms: of a key's relative attention.

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from torch import Tensor
 
 
 def choose_device(device: str | torch.device | None = "auto") -> torch.device:
@@ -29,6 +30,23 @@ def choose_device(device: str | torch.device | None = "auto") -> torch.device:
     if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
         raise ValueError(f"device = {device!r}: this machine's GPUs are cuda:0 to cuda:{torch.cuda.device_count() - 1}")
     return chosen
+
+
+def on_device(device: str | torch.device | None, *tensors: Tensor) -> tuple[Tensor, ...]:
+    """The tensors on the device that :func:`choose_device` gives; None leaves each where it lies.
+
+    Raises:
+        ValueError: as :func:`choose_device`.
+
+    Example:
+        >>> weights, moments = on_device("cpu", torch.ones(2), torch.zeros(2))
+        >>> weights.device
+        device(type='cpu')
+    """
+    if device is None:
+        return tensors
+    place = choose_device(device)
+    return tuple(tensor.to(place) for tensor in tensors)
 
 
 @contextmanager

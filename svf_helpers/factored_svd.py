@@ -36,7 +36,16 @@ class QKSVD(NamedTuple):
 
 
 def svd_of_factors(W_Q: Float[Tensor, "I d r"], W_K: Float[Tensor, "I d r"]) -> QKSVD:
-    """The SVD of a few heads: by Cholesky QR, and where the check finds that off, by Householder QR."""
+    """The SVD of a few heads: by Cholesky QR, and where the check finds that off, by Householder QR.
+
+    Raises:
+        ArithmeticError: where neither reproduces the factors.
+
+    Example:
+        >>> U, S, V = svd_of_factors(3 * torch.eye(4)[None, :, :2], torch.eye(4)[None, :, :2])
+        >>> S
+        tensor([[3., 3.]], dtype=torch.float64)
+    """
     wide_Q, wide_K, scale = W_Q.double(), W_K.double(), None
     if W_Q.dtype == torch.float64:  # an answer to full float64 precision cannot afford the squared condition
         (wide_Q, scale_Q), (wide_K, scale_K) = _near_one(wide_Q), _near_one(wide_K)
@@ -107,8 +116,8 @@ def _signs(Q: Float[Tensor, "I d r"], P: Float[Tensor, "I r r"]) -> Float[Tensor
 @cache
 def _probe(size: int, number: int, device: torch.device) -> Float[Tensor, "size 1"]:
     """Fixed random directions, the same on every device."""
-    generator = torch.Generator().manual_seed(number)
-    return torch.randn(size, 1, generator=generator, dtype=torch.float64).to(device)
+    generator = torch.Generator("cpu").manual_seed(number)
+    return torch.randn(size, 1, generator=generator, dtype=torch.float64, device="cpu").to(device)
 
 
 def _error(svd: QKSVD, W_Q: Tensor, W_K: Tensor) -> Float[Tensor, " I"]:

@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from .device import choose_device
+
 
 def unit(W: Float[Tensor, "... d n"]) -> Float[Tensor, "... d n"]:
     """Features scaled to length 1; a feature of length 0 stays 0.
@@ -34,8 +36,18 @@ def gram(W: Float[Tensor, "... d n"]) -> Float[Tensor, "... d d"]:
     return W @ W.mT
 
 
+def cosines(A: Float[Tensor, "... d n"], B: Float[Tensor, "... d m"]) -> Float[Tensor, "... n m"]:
+    """Cosine of each column of A with each column of B; a column of length 0 has cosine 0 with everything.
+
+    Example:
+        >>> cosines(torch.tensor([[1.0], [1.0]]), torch.tensor([[2.0, -3.0], [0.0, -3.0]]))
+        tensor([[ 0.7071, -1.0000]])
+    """
+    return unit(A).mT @ unit(B)
+
+
 def feature_cosines(W: Float[Tensor, "... d n"]) -> Float[Tensor, "... n n"]:
-    """Cosine of each feature with each other; rows and columns of a feature of length 0 are 0.
+    """Cosine of each feature with each other: :func:`cosines` within one dictionary.
 
     Example:
         >>> feature_cosines(torch.tensor([[2.0, 0.0, -3.0], [0.0, 1.0, 0.0]]))
@@ -43,8 +55,7 @@ def feature_cosines(W: Float[Tensor, "... d n"]) -> Float[Tensor, "... n n"]:
                 [ 0.,  1.,  0.],
                 [-1.,  0.,  1.]])
     """
-    F = unit(W)
-    return F.mT @ F
+    return cosines(W, W)
 
 
 def anisotropy(W: Float[Tensor, "d n"]) -> float:
@@ -82,22 +93,25 @@ def antipodal_pairs(W: Float[Tensor, "d n"], threshold: float = -0.95) -> list[t
         raise ValueError(f"W has shape {tuple(W.shape)}: expected one dictionary [d, n]")
     if not -1 <= threshold < 0:
         raise ValueError(f"threshold = {threshold}: antipodal features have a negative cosine, give one in [-1, 0)")
-    cosines = feature_cosines(W).triu(1)
-    return [tuple(pair) for pair in (cosines < threshold).nonzero().tolist()]
+    above_diagonal = feature_cosines(W).triu(1)
+    return [tuple(pair) for pair in (above_diagonal < threshold).nonzero().tolist()]
 
 
 def on_feature_span(
     W: Float[Tensor, "... d n"], weights: Float[Tensor, "... d r"], tolerance: float = 1e-2
 ) -> Float[Tensor, "... d r"]:
-    """A head's weights without what no token can reach: projected on the span of the features.
+    """Project a head's weights onto the span of the features, which removes what no token can reach.
 
-    Tokens are sums of features, so logits do not change. Training hardly changes the removed part (weight decay
-    apart): it is a remnant of the initial weights, and gives the QK matrix singular values that mean nothing.
+    Tokens are sums of features, so the logits stay as they are. Training hardly touches the removed part, weight decay
+    apart: it is left over from the initial weights, and gives the QK matrix singular values that mean nothing.
 
     Args:
         W: features as columns.
         weights: W_Q or W_K.
         tolerance: directions in which W has a singular value below this share of its largest count as unused.
+
+    Raises:
+        ValueError: for weights that do not act on features of this length.
 
     Example:
         >>> W = torch.tensor([[1.0, -1.0], [0.0, 0.0]])  # two antipodal features: the second axis is unused
@@ -111,7 +125,9 @@ def on_feature_span(
     return used @ (used.mT @ weights)
 
 
-def isotropic_dictionary(n: int = 20, d: int = 10, interest: int = 8) -> Float[Tensor, "d n"]:
+def isotropic_dictionary(
+    n: int = 20, d: int = 10, interest: int = 8, device: str | torch.device = "cpu"
+) -> Float[Tensor, "d n"]:
     r"""A tight frame with $W W^\top = I$ exactly (paper, appendix C.3), in float64.
 
     The first ``interest`` features are the first axes, at length 1. The rest are antipodal pairs, evenly spaced in the
@@ -131,10 +147,11 @@ def isotropic_dictionary(n: int = 20, d: int = 10, interest: int = 8) -> Float[T
             f"n = {n}, d = {d}, interest = {interest}: needs interest = d - 2 axes and an even number, at least 4, of "
             "features in the remaining plane"
         )
-    angles = math.pi * torch.arange(pairs, dtype=torch.float64) / pairs
+    to = {"dtype": torch.float64, "device": choose_device(device)}
+    angles = math.pi * torch.arange(pairs, **to) / pairs
     directions = torch.stack([angles.cos(), angles.sin()])
-    W = torch.zeros(d, n, dtype=torch.float64)
-    W[:interest, :interest] = torch.eye(interest, dtype=torch.float64)
+    W = torch.zeros(d, n, **to)
+    W[:interest, :interest] = torch.eye(interest, **to)
     W[interest:, interest:] = torch.cat([directions, -directions], 1) / math.sqrt(pairs)
     return W
 

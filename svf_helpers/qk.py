@@ -13,6 +13,7 @@ from einops import rearrange
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from .device import on_device
 from .factored_svd import QKSVD, TOLERANCE, svd_of_factors
 
 # Heads are worked through in groups whose float64 copies stay in the processor's cache (or well within a GPU).
@@ -27,19 +28,20 @@ def qk_svd(
 ) -> QKSVD:
     """SVD of ``W_Q @ W_K.mT`` for any batch of heads, without building the product.
 
-    Works in float64 inside and returns the factors' dtype; right for rank-deficient and ill-conditioned factors. Each
-    head's result is checked against its factors on random probes; where it is off it is done again by Householder QR.
+    It computes in float64 and returns the dtype of the factors, which may be rank-deficient or ill-conditioned. Each
+    head's result is checked against its factors on random probes, and computed again by Householder QR where it is off.
 
     Args:
-        W_Q: query weights, features read as rows of ``d_model``; leading dimensions broadcast against W_K's.
+        W_Q: query weights, one row for each dimension of the tokens; leading dimensions broadcast against W_K's.
         W_K: key weights.
-        device: where to compute; by default where the weights lie.
+        device: where to compute, as for :func:`svf_helpers.device.choose_device`; None stays where the weights lie.
 
     Returns:
         U [..., d_model, d_head], S [..., d_head] descending, V [..., d_model, d_head].
 
     Raises:
-        ValueError: for shapes that do not fit, dtypes other than float32 and float64, or values that are not finite.
+        ValueError: for shapes that do not fit, dtypes other than float32 and float64, values that are not finite, or a
+            device that this machine does not have.
         ArithmeticError: where the result does not reproduce the factors (not seen; better than a wrong answer), or
             singular values are too large for the factors' dtype.
 
@@ -87,27 +89,31 @@ def whitened_qk_svd(
     W_K: Float[Tensor, "... d_model d_head"],
     C_query: Float[Tensor, "... d_model d_model"],
     C_key: Float[Tensor, "... d_model d_model"],
+    *,
+    device: str | torch.device | None = None,
 ) -> QKSVD:
     r"""SVD of the whitened QK matrix $C_q^{1/2}\, W_Q W_K^\top\, C_k^{1/2}$.
 
-    With one target each for the features of interest, and features that are orthogonal once whitened on both sides,
-    its singular values follow the target logits and the features lie along $C_q^{1/2} u_k$ and $C_k^{1/2} v_k$.
-    (This book's; not in the paper.)
+    Where each feature of interest has one target, and whitening makes the features orthogonal on both sides, its
+    singular values follow the target logits and the features lie along $C_q^{1/2} u_k$ and
+    $C_k^{1/2} v_k$. (This book's; not in the paper.)
 
     Args:
         W_Q: query weights.
         W_K: key weights.
         C_query: second moments of the query tokens, symmetric and positive semidefinite.
         C_key: the same for the key tokens.
+        device: where to compute, as for :func:`qk_svd`.
 
     Raises:
-        ValueError: for shapes that do not fit, or a moment matrix that is not symmetric and positive semidefinite.
+        ValueError: as :func:`qk_svd`, and for a moment matrix that is not symmetric and positive semidefinite.
 
     Example:
         >>> C = torch.diag(torch.tensor([4.0, 1.0]))  # tokens twice as long along the first axis, on both sides
         >>> whitened_qk_svd(torch.eye(2), torch.eye(2), C, C).S.round(decimals=3)
         tensor([4., 1.])
     """
+    W_Q, W_K, C_query, C_key = on_device(device, W_Q, W_K, C_query, C_key)
     whitened = []
     for W, C, name in ((W_Q, C_query, "C_query"), (W_K, C_key, "C_key")):
         root = matrix_sqrt(C, name)
@@ -144,10 +150,13 @@ def matrix_sqrt(C: Float[Tensor, "... d d"], name: str = "C") -> Float[Tensor, "
 
 
 def singular_groups(S: Float[Tensor, "... d_head"], tolerance: float = 1e-3) -> Int[Tensor, "... d_head"]:
-    """Which singular values are too close to tell their vectors apart.
+    """Number the groups of singular values that are too close to tell their vectors apart.
 
-    Neighbours whose gap is at most ``tolerance`` times the largest singular value share a group, numbered from 0. Only
-    the span of a group's singular vectors is determined, not the vectors themselves; all values near 0 form one group.
+    Neighbours whose gap is at most ``tolerance`` times the largest singular value share a group. Of a group only the
+    span of its singular vectors is determined, not the vectors themselves. All values near 0 form one group.
+
+    Raises:
+        ValueError: for no singular values, values that do not descend, or a tolerance outside [0, 1).
 
     Example:
         >>> singular_groups(torch.tensor([9.0, 5.0, 5.0, 0.0, 0.0]))
@@ -165,9 +174,9 @@ def singular_groups(S: Float[Tensor, "... d_head"], tolerance: float = 1e-3) -> 
 
 
 def rotated_null(svd: QKSVD, generator: torch.Generator | None = None) -> QKSVD:
-    """The same spectrum in random directions: U and V turned independently within the spaces that they span.
+    """Keep the spectrum and turn U and V at random, each within the space that it spans (paper, section 5).
 
-    What a measure of sparsity gives here is what it owes to the spectrum alone (paper, section 5).
+    Sparsity that is measured here as well is due to the spectrum alone.
 
     Args:
         svd: any batch of heads.
@@ -188,7 +197,8 @@ def rotated_null(svd: QKSVD, generator: torch.Generator | None = None) -> QKSVD:
     return QKSVD(U @ turn_U, S, V @ turn_V)
 
 
-def _checked(W_Q: Tensor, W_K: Tensor, device) -> tuple[Tensor, Tensor]:
+def _checked(W_Q: Tensor, W_K: Tensor, device: str | torch.device | None) -> tuple[Tensor, Tensor]:
+    """Both factors, broadcast and on the device, or a ValueError that says what is wrong with them."""
     for name, W in (("W_Q", W_Q), ("W_K", W_K)):
         if W.ndim < 2 or W.shape[-2] < W.shape[-1] or W.shape[-1] == 0:
             raise ValueError(f"{name} has shape {tuple(W.shape)}: not [..., d_model, d_head], 0 < d_head <= d_model")
@@ -199,8 +209,7 @@ def _checked(W_Q: Tensor, W_K: Tensor, device) -> tuple[Tensor, Tensor]:
             f"W_Q {tuple(W_Q.shape)} {W_Q.dtype} and W_K {tuple(W_K.shape)} {W_K.dtype} must agree in d_model, d_head "
             "and dtype"
         )
-    if device is not None:
-        W_Q, W_K = W_Q.to(device), W_K.to(device)
+    W_Q, W_K = on_device(device, W_Q, W_K)
     try:
         W_Q, W_K = torch.broadcast_tensors(W_Q.detach(), W_K.detach())
     except RuntimeError as error:

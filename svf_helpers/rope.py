@@ -19,6 +19,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from .device import choose_device, on_device
 from .factored_svd import QKSVD
 from .qk import qk_svd
 
@@ -96,10 +97,10 @@ class Rotary:
             >>> Rotary.of(4, pairing="neighbours").planes.tolist(), Rotary.of(4, pairing="halves").planes.tolist()
             ([[0, 1], [2, 3]], [[0, 2], [1, 3]])
         """
-        dims = torch.arange(self.rotary_dim)
+        dims = torch.arange(self.rotary_dim, device="cpu")
         return dims.view(self.bands, 2) if self.pairing == "neighbours" else dims.view(2, self.bands).T.contiguous()
 
-    def rotate(self, vectors: Float[Tensor, "... d_head"], positions) -> Float[Tensor, "... d_head"]:
+    def rotate(self, vectors: Float[Tensor, "... d_head"], positions: float | Tensor) -> Float[Tensor, "... d_head"]:
         """Turn each vector as at its position; negative positions turn back.
 
         Args:
@@ -141,7 +142,9 @@ class Rotary:
         """
         return positions.double()[..., None] * _frequencies(self, positions.device)
 
-    def matrix(self, offset: float, dtype: torch.dtype = torch.float64) -> Float[Tensor, "d_head d_head"]:
+    def matrix(
+        self, offset: float | Tensor, dtype: torch.dtype = torch.float64, device: str | torch.device = "cpu"
+    ) -> Float[Tensor, "d_head d_head"]:
         """The rotation as a matrix: ``matrix(m) @ x`` is ``rotate(x, m)``. To look at; computing needs only rotate.
 
         Example:
@@ -149,7 +152,7 @@ class Rotary:
             >>> torch.allclose(R.matrix(5).T @ R.matrix(3), R.matrix(-2))  # what a score sees is the offset
             True
         """
-        return self.rotate(torch.eye(self.d_head, dtype=dtype), offset).mT
+        return self.rotate(torch.eye(self.d_head, dtype=dtype, device=choose_device(device)), offset).mT
 
     def _split(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """First and second dimension of every plane [..., bands], and what passes through."""
@@ -184,7 +187,9 @@ def qk_svd_at_offset(
     W_Q: Float[Tensor, "... d_model d_head"],
     W_K: Float[Tensor, "... d_model d_head"],
     rotary: Rotary,
-    offsets,
+    offsets: float | Tensor,
+    *,
+    device: str | torch.device | None = None,
 ) -> QKSVD:
     r"""SVD of $W_Q R_\Delta^\top W_K^\top$: what the head asks for at each offset (paper, appendix D).
 
@@ -195,6 +200,7 @@ def qk_svd_at_offset(
         W_K: key weights.
         rotary: the head's rotation.
         offsets: query position minus key position: a number, or a tensor of any shape.
+        device: where to compute, as for :func:`svf_helpers.qk.qk_svd`.
 
     Returns:
         An SVD for every offset and head; the dimensions of ``offsets`` come first, before those of the heads.
@@ -207,6 +213,7 @@ def qk_svd_at_offset(
         >>> svd.U.shape, torch.allclose(svd.S, torch.ones(3, 4))  # a rotation has singular values 1
         (torch.Size([3, 4, 4]), True)
     """
+    W_Q, W_K = on_device(device, W_Q, W_K)
     offsets = torch.as_tensor(offsets, device=W_Q.device)
     per_row = offsets.reshape(*offsets.shape, *[1] * (W_Q.ndim - 1))
     return qk_svd(rotary.rotate(W_Q.detach(), per_row), W_K)

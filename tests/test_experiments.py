@@ -1,8 +1,10 @@
 """Stored results: what is written is what is read, damage is noticed, an interruption loses nothing."""
 
+import dataclasses
 import hashlib
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -13,7 +15,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from svf_helpers.experiments import cli, experiment, files, load, part, registry, runner, store
+from svf_helpers.experiments import Option, cli, experiment, files, load, part, registry, runner, store
+from svf_helpers.experiments import confirm as confirm_module
+from svf_helpers.experiments.confirm import confirm
 from svf_helpers.experiments.source import code_hash
 
 PACKAGE = Path(store.__file__).resolve().parent.parent
@@ -88,14 +92,17 @@ def test_what_is_saved_is_loaded(tmp_path):
     path = store.save(tmp_path, "one-pair", "paper", ARRAYS, INFO)
     result = load("one-pair", folder=tmp_path)
     assert path == tmp_path / "one-pair.npz"
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["one-pair.json", "one-pair.npz"]
+    assert [file.name for file in tmp_path.iterdir()] == ["one-pair.npz"]
     for key, value in ARRAYS.items():
         np.testing.assert_array_equal(result[key], value)
         assert result[key].dtype == value.dtype
         with pytest.raises(ValueError, match="read-only"):
             result[key][...] = 0
     assert result.info["arrays"]["W"] == {"shape": [2, 4], "dtype": "<f2"}
-    assert result.info["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    with np.load(path) as plain:  # an ordinary .npz, with a text in it that says where it comes from
+        np.testing.assert_array_equal(plain["W"], ARRAYS["W"])
+        assert json.loads(plain["info.json"]) == result.info
+    assert result.size == path.stat().st_size
     assert result.command == "python -m svf_helpers.experiments run one-pair --scale paper"
     assert (result.scale, result.seeds) == ("paper", [3, 4])
     assert result.label() == "paper scale, 2 seeds, 20,000 steps"
@@ -142,90 +149,76 @@ def test_what_cannot_be_stored_is_refused_and_leaves_the_old_result(tmp_path, ar
     assert load("one-pair", folder=tmp_path).seeds == [3, 4]
 
 
-def test_every_changed_byte_is_noticed(tmp_path):
-    store.save(tmp_path, "one-pair", "paper", {"w": np.arange(3.0)}, INFO)
-    for suffix in (".npz", ".json"):
-        file = tmp_path / f"one-pair{suffix}"
-        good = file.read_bytes()
-        for place in range(0, len(good), 7 if suffix == ".npz" else 1):
-            file.write_bytes(good[:place] + bytes([good[place] ^ 1]) + good[place + 1 :])
-            if (
-                suffix == ".json" and good[place : place + 1].isspace()
-            ):  # between the entries of the JSON, where it means nothing
-                continue
-            with pytest.raises(ValueError, match="damaged .*run one-pair --scale paper"):
-                load("one-pair", folder=tmp_path)
-        file.write_bytes(good)
+@pytest.mark.parametrize("bit", [1, 4, 64])
+def test_every_changed_byte_is_noticed_or_means_nothing(tmp_path, bit):
+    file = store.save(tmp_path, "one-pair", "paper", {"w": np.arange(3.0)}, INFO)
+    good, info, noticed = file.read_bytes(), load("one-pair", folder=tmp_path).info, 0
+    for place in range(len(good)):
+        file.write_bytes(good[:place] + bytes([good[place] ^ bit]) + good[place + 1 :])
+        try:
+            result = load("one-pair", folder=tmp_path)
+        except ValueError as error:
+            noticed += "damaged" in str(error) and "run one-pair --scale paper" in str(error)
+        else:  # a date, or whatever else a .zip holds and nobody reads
+            assert (result.info, result["w"].tolist()) == (info, [0, 1, 2])
+    assert noticed > 0.8 * len(good)
+    file.write_bytes(good)
     assert load("one-pair", folder=tmp_path)["w"].tolist() == [0, 1, 2]
 
 
-@pytest.mark.parametrize("suffix", [".npz", ".json"])
-@pytest.mark.parametrize("damage", ["truncated", "empty", "gone", "another's", "text"])
-def test_damage_says_how_to_repair_it(tmp_path, suffix, damage):
-    store.save(tmp_path, "one-pair", "paper", ARRAYS, INFO)
-    store.save(tmp_path, "dynamics", "paper", {"w": np.zeros(2)}, INFO)
-    file = tmp_path / f"one-pair{suffix}"
-    if damage == "gone":
-        file.unlink()
-    else:
-        new = {
-            "truncated": file.read_bytes()[:-20],
-            "empty": b"",
-            "another's": (tmp_path / f"dynamics{suffix}").read_bytes(),
-            "text": b'["no", "result"]',
-        }
-        file.write_bytes(new[damage])
+@pytest.mark.parametrize("damage", ["truncated", "empty", "another's", "text", "arrays alone", "no result"])
+def test_damage_says_how_to_repair_it(tmp_path, damage):
+    file = store.save(tmp_path, "one-pair", "paper", ARRAYS, INFO)
+    other = store.save(tmp_path, "dynamics", "paper", {"w": np.zeros(2)}, INFO)
+    new = {
+        "truncated": file.read_bytes()[:-20],
+        "empty": b"",
+        "another's": other.read_bytes(),
+        "text": b'["no", "result"]',
+        "arrays alone": files.pack(ARRAYS),
+        "no result": files.pack(ARRAYS, '["no", "result"]'),
+    }
+    file.write_bytes(new[damage])
     with pytest.raises(ValueError, match=rf"one-pair\.npz is damaged .*run one-pair --scale paper --out {tmp_path}"):
         load("one-pair", folder=tmp_path)
 
 
+@pytest.mark.parametrize("what", ["an array", "the info"])
+def test_what_was_changed_and_packed_again_is_refused(tmp_path, what):
+    file = store.save(tmp_path, "one-pair", "paper", ARRAYS, INFO)
+    text, arrays = files.unpack(file.read_bytes())
+    if what == "an array":
+        arrays["W"] = 2 * arrays["W"]
+    else:
+        text = text.replace("20000", "40000")
+    file.write_bytes(files.pack(arrays, text))
+    with pytest.raises(ValueError, match="not those that were stored" if what == "an array" else "was changed after"):
+        load("one-pair", folder=tmp_path)
+
+
 def test_arrays_are_never_unpickled(tmp_path):
-    store.save(tmp_path, "one-pair", "paper", ARRAYS, INFO)
-    np.savez(tmp_path / "one-pair.npz", W=np.array([{"a": 1}], dtype=object))
-    info = json.loads((tmp_path / "one-pair.json").read_text())
-    info["sha256"] = hashlib.sha256((tmp_path / "one-pair.npz").read_bytes()).hexdigest()
-    info["checksum"] = store._checksum(info)
-    (tmp_path / "one-pair.json").write_text(json.dumps(info))
+    path = store.save(tmp_path, "one-pair", "paper", ARRAYS, INFO)
+    np.savez(path, W=np.array([{"a": 1}], dtype=object))
     with pytest.raises(ValueError, match="allow_pickle=False"):
         load("one-pair", folder=tmp_path)
 
 
-@pytest.mark.parametrize("moment", ["write the arrays", "write the JSON", "move the arrays"])
-def test_a_crash_while_writing_leaves_the_old_pair(tmp_path, monkeypatch, moment):
+@pytest.mark.parametrize("moment", ["fsync", "replace"])
+def test_a_crash_while_writing_leaves_the_old_result(tmp_path, monkeypatch, moment):
     store.save(tmp_path, "one-pair", "paper", ARRAYS, INFO)
-    calls = []
 
     def crash(*arguments):
-        calls.append(arguments)
-        if len(calls) == {"write the arrays": 1, "write the JSON": 2, "move the arrays": 1}[moment]:
-            raise OSError("no space left on device")
+        raise OSError("no space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(os, "replace" if moment == "move the arrays" else "fsync", crash)
+        patch.setattr(os, moment, crash)
         with pytest.raises(OSError, match="no space left"):
             store.save(tmp_path, "one-pair", "paper", {"W": np.zeros(9)}, INFO)
     np.testing.assert_array_equal(load("one-pair", folder=tmp_path)["W"], ARRAYS["W"])
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["one-pair.json", "one-pair.npz"]
+    assert [file.name for file in tmp_path.iterdir()] == ["one-pair.npz"]
 
 
-def test_a_crash_between_the_two_files_is_noticed(tmp_path, monkeypatch):
-    store.save(tmp_path, "one-pair", "paper", ARRAYS, INFO)
-    move = os.replace
-
-    def crash(source, target):
-        if str(target).endswith(".json"):
-            raise OSError("power cut")
-        move(source, target)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "replace", crash)
-        with pytest.raises(OSError, match="power cut"):
-            store.save(tmp_path, "one-pair", "paper", {"W": np.zeros(9)}, INFO)
-    with pytest.raises(ValueError, match="not those that the JSON file describes"):
-        load("one-pair", folder=tmp_path)
-
-
-def test_two_writers_and_a_reader_never_meet_a_torn_pair(tmp_path):
+def test_two_writers_and_a_reader_never_meet_a_torn_result(tmp_path):
     code = (
         "import sys, numpy as np; from svf_helpers.experiments import store\n"
         "for i in range(60): store.save(sys.argv[1], 'one-pair', 'paper', {'w': np.full(500, int(sys.argv[2]))},"
@@ -244,6 +237,51 @@ def test_two_writers_and_a_reader_never_meet_a_torn_pair(tmp_path):
     assert seen >= {1, 2}, "the reader saw only one writer: the test proved nothing"
 
 
+# --- results in two files, as they were stored at first
+
+
+def old_pair(folder: Path, name: str, arrays: dict, info: dict) -> Path:
+    """Such a result, as it was written then."""
+    folder.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(folder / f"{name}.npz", **arrays)
+    info = info | {"sha256": hashlib.sha256((folder / f"{name}.npz").read_bytes()).hexdigest()}
+    info["checksum"] = hashlib.sha256(json.dumps(info, sort_keys=True).encode()).hexdigest()
+    (folder / f"{name}.json").write_text(json.dumps(info, indent=1))
+    return folder / f"{name}.npz"
+
+
+OLD = INFO | {"name": "one-pair", "scale": "paper", "seeds": [3, 4], "command": "as it was", "arrays": {}}
+
+
+def test_a_result_in_two_files_becomes_one(tmp_path, one_pair, capsys):
+    file = old_pair(tmp_path / "away", "one-pair", ARRAYS, OLD)
+    with pytest.raises(ValueError, match=rf"older version of this book; convert it with: .* add {file}") as refused:
+        load("one-pair", folder=tmp_path / "away")
+    assert cli.main(["add", str(file), "--out", str(tmp_path / "home")]) == 0
+    added = load("one-pair", folder=tmp_path / "home")
+    for key, value in ARRAYS.items():
+        np.testing.assert_array_equal(added[key], value)
+    assert {key: value for key, value in added.info.items() if key not in ("sha256", "checksum")} == OLD
+    command = str(refused.value).partition("convert it with: ")[2]
+    assert cli.main(shlex.split(command)[3:]) == 0  # in its own place the second file goes
+    assert [path.name for path in file.parent.iterdir()] == ["one-pair.npz"]
+    assert load("one-pair", folder=tmp_path / "away").info == added.info
+
+
+@pytest.mark.parametrize("damage", ["arrays", "info", "another's name"])
+def test_a_damaged_result_in_two_files_is_refused(tmp_path, one_pair, capsys, damage):
+    file = old_pair(tmp_path, "one-pair", ARRAYS, OLD | ({"name": "dynamics"} if damage == "another's name" else {}))
+    if damage == "arrays":
+        np.savez_compressed(file, **ARRAYS | {"W": np.zeros(2)})
+    elif damage == "info":
+        beside = file.with_suffix(".json")
+        beside.write_text(beside.read_text().replace("20000", "40000"))
+    assert cli.main(["add", str(file), "--out", str(tmp_path / "home")]) == 1
+    assert "is damaged" in capsys.readouterr().err
+    assert not (tmp_path / "home").exists()
+    assert file.with_suffix(".json").exists()
+
+
 # --- finding results
 
 
@@ -254,7 +292,7 @@ def test_the_package_comes_first_then_the_users_folder(places, one_pair):
     assert load("one-pair").seeds == [1]
     packaged = store.save(places.packaged, "one-pair", "paper", ARRAYS, INFO | {"config": {"seeds": [2], "steps": 1}})
     assert load("one-pair").seeds == [2]
-    packaged.write_bytes(b"damaged")
+    packaged.write_bytes(b"cut short")
     assert load("one-pair").seeds == [1]  # the remedy that the message names works in a package that is read-only
     (places.user / "one-pair.npz").unlink()
     with pytest.raises(ValueError, match="packaged/one-pair.npz is damaged"):
@@ -324,7 +362,9 @@ def test_an_interrupted_run_resumes_and_ends_the_same(tmp_path):
     second = run_program(tmp_path, *arguments)
     assert second.returncode == 0, second.stderr
     assert [line for line in second.stdout.splitlines() if "part" in line] == ["computing part 2", "computing part 3"]
-    assert (tmp_path / "out" / "sums.npz").read_bytes() == (tmp_path / "whole" / "sums.npz").read_bytes()
+    assert load("sums", folder=tmp_path / "out")["summary_means"].tolist() == (
+        load("sums", folder=tmp_path / "whole")["summary_means"].tolist()
+    )
     assert not (tmp_path / "out" / ".partial").exists()
     third = run_program(tmp_path, *arguments)
     assert "already stored" in third.stdout
@@ -364,7 +404,7 @@ def test_two_runs_of_one_result_do_not_share_a_folder(tmp_path, one_pair):
     state = runner.partial_folder(tmp_path, "one-pair", "quick")
     state.mkdir(parents=True)
     with (
-        files.locked(state, shared=True),
+        files.locked(state),
         pytest.raises(ValueError, match="another process is running one-pair at quick scale"),
     ):
         runner.run("one-pair", "quick", "cpu", tmp_path)
@@ -383,6 +423,7 @@ def test_the_code_hash_follows_what_the_run_reaches(tmp_path, monkeypatch):
     """It changes with a helper two modules down, and not with comments, docstrings or what the run never uses."""
     package = tmp_path / "svf_helpers"
     shutil.copytree(PACKAGE / "experiments", package / "experiments")
+    shutil.copy(PACKAGE / "files.py", package)
     (package / "toy").mkdir()
     (package / "chapters" / "mine").mkdir(parents=True)
     files = {
@@ -520,9 +561,10 @@ def test_a_missing_gpu_is_said_in_plain_words(one_pair, monkeypatch, capsys, tmp
     torch = pytest.importorskip("torch")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert cli.main(["run", "one-pair", "--device", "cuda", "--out", str(tmp_path)]) == 2
-    assert "torch sees no GPU here; choose cpu or auto" in capsys.readouterr().err
-    assert runner.resolve_device("auto") == "cpu"
+    assert "no GPU that torch can use on this machine; give 'cpu' or 'auto'" in capsys.readouterr().err
     assert one_pair.calls == 0
+    assert cli.main(["run", "one-pair", "--device", "auto", "--out", str(tmp_path)]) == 0
+    assert load("one-pair", "quick", tmp_path).info["device"] == "cpu"
 
 
 def test_a_failing_run_is_reported_and_the_others_go_on(one_pair, tmp_path, capsys):
@@ -543,12 +585,13 @@ def test_an_installed_package_reads_its_own_results_and_writes_to_the_users_fold
     """As in Colab: no checkout around the package, another working directory."""
     site = tmp_path / "site"
     shutil.copytree(PACKAGE / "experiments", site / "svf_helpers" / "experiments", ignore=lambda *_: {"__pycache__"})
-    shutil.copy(PACKAGE / "__init__.py", site / "svf_helpers")
+    for module in ("__init__.py", "files.py"):
+        shutil.copy(PACKAGE / module, site / "svf_helpers")
     store.save(site / "svf_helpers" / "results", "packaged", "paper", ARRAYS, INFO)
     ended = run_program(tmp_path, "run", "sums", "--device", "cpu", PYTHONPATH=str(site), PYTHONSAFEPATH="1")
     assert ended.returncode == 0, ended.stderr
     written = sorted(path.name for path in tmp_path.rglob("sums*"))
-    assert written == ["sums.quick.json", "sums.quick.npz"]
+    assert written == ["sums.quick.npz"]
     reading = (
         "import svf_helpers; from svf_helpers.experiments import load, store; print(svf_helpers.__file__);"
         "print(load('packaged').label(), '|', load('sums', 'quick').label(), '|', store.default_out())"
@@ -580,10 +623,14 @@ def test_options_reach_the_run_and_are_stored_with_it(places, capsys):
     seen = []
 
     @experiment("choosy", figures=(), chapter="one_pair", seconds={"quick": 1, "paper": 1},
-                options={"model": "small", "discard_weights": False})
+                options={"model": Option("small", "which model to read"), "discard_weights": False})
     def choosy(scale, device, progress, workdir, model, discard_weights):
         seen.append((model, discard_weights))
         return {"summary_size": np.array(len(model))}, {"seeds": [0], "steps": 1}
+
+    @experiment("other", figures=(), chapter="one_pair", seconds={"quick": 1, "paper": 1}, options={"revisions": "all"})
+    def other(scale, device, progress, workdir, revisions):
+        raise AssertionError
 
     out = ["--out", str(places.user)]
     assert cli.main(["run", "choosy", *out]) == 0
@@ -597,6 +644,23 @@ def test_options_reach_the_run_and_are_stored_with_it(places, capsys):
     assert cli.main(["run", "choosy", "--revisions", "all"]) == 2
     said = capsys.readouterr().err
     assert "choosy does not take --revisions; options that it takes: --model, --discard-weights" in said
+    with pytest.raises(SystemExit):
+        cli.main(["run", "--help"])
+    assert re.search(r"--model MODEL +which model to read \(choosy\)", capsys.readouterr().out)
+    with pytest.raises(SystemExit):
+        cli.main(["run", "choosy", "--colour", "red"])
+    assert "--colour" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"fresh": False}, "'fresh', which means something"), ({"model": True}, "a flag in one .* a text in another")],
+)
+def test_options_that_the_command_line_could_not_tell_apart_are_refused(options, message):
+    common = {"figures": (), "chapter": "one_pair", "seconds": {"quick": 1, "paper": 1}}
+    experiment("first", options={"model": "gpt2"}, **common)(lambda **_: None)
+    with pytest.raises(ValueError, match=message):
+        experiment("second", options=options, **common)
 
 
 def test_every_command_that_is_stored_with_a_result_is_one_that_the_command_line_takes(monkeypatch, tmp_path):
@@ -641,7 +705,6 @@ def test_a_result_from_elsewhere_is_checked_and_put_in_place(places, tmp_path, c
     assert cli.main(["add", str(made), "--out", str(home)]) == 0
     assert load("guest", folder=home).info == load("guest", folder=away).info
     assert lacking == ["guest"]
-    assert cli.main(["add", str(made.with_suffix(".json")), "--out", str(tmp_path / "other")]) == 0
     made.write_bytes(made.read_bytes()[:-9])
     assert cli.main(["add", str(made), "--out", str(home)]) == 1
     assert "damaged" in capsys.readouterr().err
@@ -651,7 +714,11 @@ def test_a_result_from_elsewhere_is_checked_and_put_in_place(places, tmp_path, c
     assert cli.main(["add", str(made), "--out", str(home)]) == 1
     assert "summary_size is too large" in capsys.readouterr().err
     assert load("guest", folder=home)["summary_size"] == 1
-    cases = {"unknown.npz": "no experiment 'unknown'", "guest.txt": "give one of the two"}
+    cases = {
+        "unknown.npz": "no experiment 'unknown'",
+        "guest.txt": "a result is a file NAME.npz",
+        "guest.quick.npz": "there is no file",
+    }
     for wrong, words in cases.items():
         assert cli.main(["add", str(away / wrong), "--out", str(home)]) == 1
         assert words in capsys.readouterr().err
@@ -673,3 +740,111 @@ def test_the_first_stored_result_of_some(places, one_pair):
     (places.user / "larger.npz").write_bytes(b"not arrays")
     with pytest.raises(ValueError, match="damaged"):  # and not the smaller one in its stead, without a word
         load_first("larger", "one-pair")
+
+
+# --- results of older code, confirmed
+
+
+@pytest.fixture
+def refactored(tmp_path, monkeypatch):
+    """Results at both scales and the quick one that was made again, all by older code; then the code changes."""
+    state = SimpleNamespace(noise=0, code="a" * 16, out=tmp_path / "out", before=tmp_path / "before", calls=0)
+    monkeypatch.setattr(runner, "code_hash", lambda run: state.code)
+    monkeypatch.setattr(confirm_module, "code_hash", lambda run: state.code)
+    monkeypatch.setattr(cli, "code_hash", lambda run: state.code)
+
+    @experiment("one-pair", figures=(), chapter="one_pair", seconds={"quick": 1, "paper": 2})
+    def run(scale, device, progress, workdir):
+        state.calls += 1
+        weights = np.random.default_rng(0).normal(size=4) + state.noise
+        return {"w": weights, "nan": np.array([np.nan, 0.0])}, {"seeds": [0], "steps": 10 if scale == "quick" else 99}
+
+    for scale, folder in (("quick", state.out), ("paper", state.out), ("quick", state.before)):
+        runner.run("one-pair", scale, "cpu", folder)
+    state.code, state.calls = "b" * 16, 0
+    return state
+
+
+def states(capsys, out: Path) -> list[str]:
+    capsys.readouterr()
+    cli.main(["list", "--out", str(out)])
+    return [re.split(r"  +", line)[2] for line in capsys.readouterr().out.splitlines()[1:]]
+
+
+def test_a_refactor_is_confirmed(refactored, capsys):
+    command = ["confirm", "one-pair", "--before", str(refactored.before), "--out", str(refactored.out)]
+    stored = {scale: load("one-pair", scale, refactored.out) for scale in registry.SCALES}
+    assert states(capsys, refactored.out) == ["stored, older code"] * 2
+    assert cli.main(command) == 0
+    assert refactored.calls == 1
+    assert states(capsys, refactored.out) == ["stored, confirmed"] * 2
+    assert runner.is_current(registry.get("one-pair"), "paper", refactored.out)
+    for scale, old in stored.items():  # nothing else has changed
+        new = load("one-pair", scale, refactored.out)
+        assert new.info == old.info | {"confirmed": ["b" * 16], "checksum": new.info["checksum"]}
+        assert {key: value.tobytes() for key, value in new.arrays.items()} == {
+            key: value.tobytes() for key, value in old.arrays.items()
+        }
+    assert cli.main(command) == 0  # once is enough
+    assert "was current already" in capsys.readouterr().out
+    assert refactored.calls == 1
+    refactored.code = "c" * 16  # the next refactor: proven by the same result, or by one of the confirmed code
+    runner.run("one-pair", "quick", "cpu", refactored.before, fresh=True)
+    assert load("one-pair", "quick", refactored.before).codes == ["c" * 16]
+    assert cli.main(command) == 1
+    assert f"was made by code {'c' * 16}, those stored by {'a' * 16}, {'b' * 16}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("change", ["last bit", "steps", "array gone"])
+def test_other_numbers_are_not_confirmed(refactored, capsys, change):
+    if change == "last bit":
+        refactored.noise = 1e-15
+    else:
+        run = registry.get("one-pair").run
+
+        def other(**arguments):
+            arrays, config = run(**arguments)
+            return (arrays, config | {"steps": 11}) if change == "steps" else ({"w": arrays["w"]}, config)
+
+        entry = dataclasses.replace(registry.get("one-pair"), run=other)
+        registry.EXPERIMENTS["one-pair"] = entry
+    before = {path: path.read_bytes() for path in refactored.out.iterdir()}
+    assert cli.main(["confirm", "all", "--before", str(refactored.before), "--out", str(refactored.out)]) == 1
+    differs = {"last bit": "w", "steps": "config", "array gone": "nan"}[change]
+    assert f"gives other numbers ({differs})" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in refactored.out.iterdir()} == before
+
+
+@pytest.mark.parametrize("wrong", ["nothing there", "other code", "other machine", "damaged", "paper scale"])
+def test_a_folder_that_proves_nothing_is_refused_before_anything_runs(refactored, capsys, tmp_path, wrong, monkeypatch):
+    file = refactored.before / "one-pair.quick.npz"
+    if wrong == "nothing there":
+        file.unlink()
+    elif wrong == "other code":
+        runner.run("one-pair", "quick", "cpu", refactored.before, fresh=True)  # the present code's own, say
+    elif wrong == "other machine":
+        monkeypatch.setattr(runner, "version", lambda package: "9.9")
+    elif wrong == "damaged":
+        file.write_bytes(file.read_bytes()[:-9])
+    else:
+        shutil.copy(refactored.out / "one-pair.npz", file)
+    refactored.calls = 0
+    assert cli.main(["confirm", "one-pair", "--before", str(refactored.before), "--out", str(refactored.out)]) == 1
+    said = capsys.readouterr().err
+    words = {
+        "nothing there": "there is no file",
+        "other code": f"was made by code {'b' * 16}, those stored by {'a' * 16}",
+        "other machine": r"made with torch .*, here it is 9.9",
+        "damaged": "is damaged",
+        "paper scale": "it holds 'one-pair' at paper scale",
+    }
+    assert re.search(words[wrong], said)
+    assert refactored.calls == 0
+    assert load("one-pair", folder=refactored.out).codes == ["a" * 16]
+
+
+def test_a_result_of_yet_other_code_is_left_alone(refactored):
+    store.save(refactored.out, "one-pair", "paper", ARRAYS, INFO | {"code": "f" * 16})
+    changed = confirm("one-pair", refactored.before, folder=refactored.out)
+    assert [path.name for path in changed] == ["one-pair.quick.npz"]
+    assert load("one-pair", folder=refactored.out).codes == ["f" * 16]

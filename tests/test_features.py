@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from svf_helpers.features import (
     anisotropy,
     antipodal_pairs,
+    cosines,
     distorted_dictionary,
     feature_cosines,
     gram,
@@ -102,3 +103,12 @@ def test_antipodal_pairs():
 def test_bad_input_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_cosines_of_two_sets_of_vectors():
+    A, B = normal(2, 5, 3), normal(2, 5, 4, seed=1)
+    A[0, :, 1] = 0
+    expected = torch.nn.functional.cosine_similarity(A[..., :, None], B[..., None, :], dim=-3)
+    torch.testing.assert_close(cosines(A, B), expected)
+    assert not cosines(A, B)[0, 1].any()
+    assert not torch.allclose(cosines(A, B), cosines(A, B).abs())  # signs are kept

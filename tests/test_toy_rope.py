@@ -81,9 +81,9 @@ def test_scores_depend_on_offsets_alone():
 
 
 def test_all_positions_are_drawn_alike():
-    turning = Batch.of([ROPE]).turning
+    tables = Batch.of([ROPE]).rotary
     u = torch.linspace(0, 1, 40_001)[None]  # both ends included, as a stream may give them
-    counts = turning.draw(u).flatten().bincount()
+    counts = tables.draw(u).flatten().bincount()
     assert counts.numel() == 40
     assert counts.min() >= 999
 

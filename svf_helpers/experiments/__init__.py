@@ -11,7 +11,8 @@ A run is a function registered by :func:`experiment`, in ``svf_helpers/chapters/
 It is started by ``python -m svf_helpers.experiments run NAME --scale quick|paper``.
 """
 
-from svf_helpers.experiments.registry import experiment
-from svf_helpers.experiments.store import Result, load, load_first, part
+from svf_helpers.experiments.registry import Option, experiment
+from svf_helpers.experiments.result import Result
+from svf_helpers.experiments.store import load, load_first, part
 
-__all__ = ["Result", "experiment", "load", "load_first", "part"]
+__all__ = ["Option", "Result", "experiment", "load", "load_first", "part"]

@@ -1,4 +1,4 @@
-"""The command line of the stored results: ``python -m svf_helpers.experiments list|run|check|add``."""
+"""The command line of the stored results: ``python -m svf_helpers.experiments list|run|check|confirm|add``."""
 
 import argparse
 import sys
@@ -8,9 +8,19 @@ from contextlib import suppress
 from pathlib import Path
 
 from svf_helpers.experiments import registry, runner, store
+from svf_helpers.experiments.confirm import confirm
+from svf_helpers.experiments.registry import PROGRAM
 from svf_helpers.experiments.source import code_hash
 
-PROGRAM = "python -m svf_helpers.experiments"
+LISTED = """\
+state of each result:
+  stored             made by the present code
+  stored, confirmed  made by older code; a quick run of the present code gave the same numbers, bit for bit
+  stored, older code the present code may give other numbers: see check, and confirm
+  missing            run makes it
+  needs the hub      run makes it, with a model from the Hugging Face hub
+  damaged            or of an older form: load it, and the error says what to do
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -20,7 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
-        return {"list": _list, "run": _run, "check": _check, "add": _add}[options.action](options)
+        do = {"list": _list, "run": _run, "check": _check, "confirm": _confirm, "add": _add}[options.action]
+        return do(options)
     except KeyboardInterrupt:
         return _say("\nInterrupted; nothing was changed.", 130)
 
@@ -28,25 +39,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=PROGRAM, description="List, make and check the stored results of the book.")
     actions = parser.add_subparsers(dest="action", required=True)
-    listing = actions.add_parser("list", help="which results there are, and which are stored")
+    listing = actions.add_parser(
+        "list",
+        help="which results there are, and which are stored",
+        epilog=LISTED,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     running = actions.add_parser("run", help="make results and store them; goes on where it was interrupted")
     running.add_argument("names", nargs="+", metavar="NAME", help="names from the list, or all")
     running.add_argument("--scale", choices=registry.SCALES, default="quick")
     running.add_argument("--fresh", action="store_true", help="start again, whatever is stored or half done")
-    running.add_argument("--model", help="a name on the hub or a local folder (runs of language models)")
-    running.add_argument("--revisions", help="checkpoints: all, last, 'every 1000', or step0,step1000,...")
-    running.add_argument("--revision", help="one branch, tag or commit of the model (bases-model)")
-    running.add_argument("--discard-weights", action="store_true", default=None, help="keep one checkpoint at a time")
+    for name, option in registry.all_options().items():
+        form = {"action": "store_true", "default": None} if isinstance(option.default, bool) else {}
+        takers = sorted(entry.name for entry in registry.discover().values() if name in entry.options)
+        text = f"{option.help} ({', '.join(takers)})".strip().replace("%", "%%")  # argparse would fill in a %
+        running.add_argument(registry.flag(name), help=text, **form)
     adding = actions.add_parser("add", help="check a result made elsewhere and put it in place")
-    adding.add_argument("file", type=Path, metavar="FILE", help="NAME.npz, with NAME.json beside it")
+    adding.add_argument("file", type=Path, metavar="FILE", help="NAME.npz")
     adding.add_argument("--out", type=Path, metavar="DIR", help="where to put it")
     checking = actions.add_parser("check", help="make quick results again and compare them with those stored")
     checking.add_argument("names", nargs="*", metavar="NAME", help="names from the list (default: all)")
-    for action, default in ((running, "auto"), (checking, "cpu")):
+    confirming = actions.add_parser(
+        "confirm", help="let results of older code count as current, where the present code is proven to give the same"
+    )
+    confirming.add_argument("names", nargs="+", metavar="NAME", help="names from the list, or all")
+    confirming.add_argument(
+        "--before", type=Path, metavar="DIR", required=True,
+        help="folder of quick results that the older code made on this machine; made again now, each number must be "
+        "the same, bit for bit",
+    )  # fmt: skip
+    for action, default in ((running, "auto"), (checking, "cpu"), (confirming, "cpu")):
         action.add_argument("--device", choices=("auto", "cpu", "cuda"), default=default, help=f"default: {default}")
         action.add_argument("--progress", action=argparse.BooleanOptionalAction, help="default: in a terminal")
     where = "default: in a checkout the package's results, else the user's data folder"
     running.add_argument("--out", type=Path, metavar="DIR", help=f"where to store ({where})")
+    confirming.add_argument("--out", type=Path, metavar="DIR", help=f"where the results are stored ({where})")
     for action in (listing, checking):
         action.add_argument("--out", type=Path, metavar="DIR", help="where to read (default: as the book does)")
     return parser
@@ -59,7 +86,7 @@ def _list(options: argparse.Namespace) -> int:
             seconds, size = f"~{experiment.seconds[scale]:g}", ""
             try:
                 result = store.load(name, scale, folder=options.out)
-                state = "stored" if result.info["code"] == code_hash(experiment.run) else "stored, older code"
+                state = _state(result, code_hash(experiment.run))
                 seconds, size = f"{result.info['seconds']:g}", f"{result.size / 1e3:,.0f} kB"
             except FileNotFoundError:
                 state = "needs the hub" if experiment.hub else "missing"
@@ -70,11 +97,17 @@ def _list(options: argparse.Namespace) -> int:
     return 0
 
 
+def _state(result: store.Result, code: str) -> str:
+    if result.info["code"] == code:
+        return "stored"
+    return "stored, confirmed" if code in result.codes else "stored, older code"
+
+
 def _run(options: argparse.Namespace) -> int:
     try:
         experiments = _named(options.names)
-        device = runner.resolve_device(options.device)
-        settings = {name: getattr(options, name) for name in ("model", "revision", "revisions", "discard_weights")}
+        device = _device(options)
+        settings = {name: getattr(options, name) for name in registry.all_options()}
         for experiment in experiments:
             registry.with_options(experiment, settings)
     except ValueError as error:
@@ -107,7 +140,7 @@ def _run(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> int:
     try:
         experiments = _named(options.names or ["all"])
-        device = runner.resolve_device(options.device)
+        device = _device(options)
     except ValueError as error:
         return _say(f"{PROGRAM}: {error}", 2)
     rows = [("name", "verdict", "by value", "by shape", "what differs")]
@@ -120,6 +153,23 @@ def _check(options: argparse.Namespace) -> int:
         rows.append((found.name, verdict, str(found.by_value), str(found.by_shape), "; ".join(found.differences)))
     _table(rows)
     return int(any(row[1] == "differs" for row in rows[1:]))
+
+
+def _confirm(options: argparse.Namespace) -> int:
+    try:
+        experiments, device = _named(options.names), _device(options)
+    except ValueError as error:
+        return _say(f"{PROGRAM}: {error}", 2)
+    refused = []
+    for experiment in experiments:
+        try:
+            changed = confirm(experiment.name, options.before, device, options.out, _progress(options))
+        except Exception as error:
+            refused.append(experiment.name)
+            _say(_plain(error), 1)
+        else:
+            print(f"{experiment.name}: {', '.join(f'confirmed {path}' for path in changed) or 'was current already'}")
+    return _say(f"not confirmed: {', '.join(refused)}", 1) if refused else 0
 
 
 def _add(options: argparse.Namespace) -> int:
@@ -136,6 +186,15 @@ def _named(names: Sequence[str]) -> list[registry.Experiment]:
     known = registry.discover()
     wanted = sorted(name for name in known if not known[name].hub) if "all" in names else dict.fromkeys(names)
     return [registry.get(name) for name in wanted]
+
+
+def _device(options: argparse.Namespace) -> str:
+    """ "cpu" or "cuda"; torch, slow to import, is asked only where it has to say whether there is a GPU."""
+    if options.device == "cpu":
+        return "cpu"
+    from svf_helpers.device import choose_device
+
+    return choose_device(options.device).type
 
 
 def _hint(name: str, scale: registry.Scale, out: Path) -> str:

@@ -1,12 +1,14 @@
-"""Files of stored results: arrays as bytes, written beside their place and moved in, folders held by a lock."""
+"""Bytes of stored results: one .npz that holds the arrays and a text, ``info.json``, on how they were made.
 
+It is an ordinary .npz: ``numpy.load`` reads the arrays. Its bytes depend on what is stored alone.
+"""
+
+import hashlib
 import io
 import os
-import secrets
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,43 +16,77 @@ import numpy as np
 
 try:
     import fcntl
-except ImportError:  # Windows: no lock there, and the checksums still catch a pair that two writers mixed
+except ImportError:  # Windows: no lock there, and two runs of one result then share a folder
     fcntl = None
 
-UNREADABLE = (ValueError, EOFError, zipfile.BadZipFile, zlib.error)
+INFO = "info.json"
 
 
-def write_files(files: Mapping[Path, bytes]) -> None:
-    """Write files of one folder: all beside their places first, then moved in, in the order given."""
-    folder = next(iter(files)).parent
-    folder.mkdir(parents=True, exist_ok=True)
-    token = f"{os.getpid()}-{secrets.token_hex(4)}"
-    beside = {file: folder / f".{file.name}.{token}.tmp" for file in files}
+def pack(arrays: Mapping[str, Any], info: str | None = None) -> bytes:
+    """A compressed .npz with the arrays, by name, and with the text, if there is one; ``ValueError`` for anything else.
+
+    >>> text, arrays = unpack(pack({"cosines": np.array([0.98, 0.99])}, "from a short run"))
+    >>> text, arrays["cosines"].tolist()
+    ('from a short run', [0.98, 0.99])
+    """
+    if not arrays:
+        raise ValueError("a result needs at least one array")
+    members = {f"{key}.npy": _npy(key, value) for key, value in sorted(arrays.items())}
+    if info is not None:
+        members[INFO] = info.encode()
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name, content in members.items():
+            entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+            entry.compress_type, entry.external_attr, entry.create_system = zipfile.ZIP_DEFLATED, 0o644 << 16, 3
+            archive.writestr(entry, content)
+    return stream.getvalue()
+
+
+def unpack(data: bytes) -> tuple[str | None, dict[str, np.ndarray]]:
+    """The text, if there is one, and the arrays; ``ValueError`` where the bytes are no whole .npz of plain arrays.
+
+    >>> text, arrays = unpack(pack({"cosines": np.ones(2)}))
+    >>> text, arrays
+    (None, {'cosines': array([1., 1.])})
+    """
     try:
-        for file, data in files.items():
-            with open(beside[file], "xb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-        # one file moves in at once; two of them must not mix with those of another writer
-        with locked(folder) if len(files) > 1 else nullcontext():
-            for file in files:
-                os.replace(beside[file], file)
-    finally:
-        for temporary in beside.values():
-            temporary.unlink(missing_ok=True)
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            members = {name: archive.read(name) for name in archive.namelist()}
+        info = members.pop(INFO, b"").decode()
+        arrays = {
+            name.removesuffix(".npy"): np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
+            for name, content in members.items()
+        }
+    except Exception as error:  # a damaged archive shows in as many ways as it has fields
+        raise ValueError(str(error)) from error
+    return info or None, arrays
+
+
+def digest(arrays: Mapping[str, np.ndarray]) -> str:
+    """SHA-256 of the arrays: their names, types, shapes and numbers, whatever compressed them.
+
+    >>> zeros = digest({"cosines": np.zeros(2)})
+    >>> zeros == digest({"cosines": np.zeros(2)}), zeros == digest({"cosines": np.zeros(3)})
+    (True, False)
+    """
+    whole = hashlib.sha256()
+    for key, value in sorted(arrays.items()):
+        whole.update(f"{key} {value.dtype.str} {value.shape}\n".encode())
+        whole.update(np.asarray(value, order="C").tobytes())
+    return whole.hexdigest()
 
 
 @contextmanager
-def locked(folder: Path, shared: bool = False, wait: bool = True) -> Iterator[None]:
-    """Hold a folder against other processes; ``BlockingIOError`` if one of them has it and not ``wait``."""
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a folder against other processes; ``BlockingIOError`` if one of them has it."""
     if fcntl is None:
         yield
         return
     handle = os.open(folder, os.O_RDONLY)
     try:
         try:
-            fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise
         except OSError:  # some network drives have no locks: go on as on Windows
@@ -60,24 +96,9 @@ def locked(folder: Path, shared: bool = False, wait: bool = True) -> Iterator[No
         os.close(handle)
 
 
-def pack(arrays: Mapping[str, Any]) -> bytes:
-    """A compressed .npz whose bytes depend on the arrays alone: keys sorted, one fixed date."""
-    if not arrays:
-        raise ValueError("a result needs at least one array")
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as archive:
-        for key in sorted(arrays):
-            value = arrays[key]
-            if not isinstance(value, np.ndarray | np.generic) or value.dtype.hasobject:
-                raise ValueError(f"array {key!r} must be a numpy array of numbers or text, not {type(value).__name__}")
-            entry = zipfile.ZipInfo(f"{key}.npy", date_time=(1980, 1, 1, 0, 0, 0))
-            entry.compress_type, entry.external_attr, entry.create_system = zipfile.ZIP_DEFLATED, 0o644 << 16, 3
-            content = io.BytesIO()
-            np.lib.format.write_array(content, np.asarray(value, order="C"), allow_pickle=False)
-            archive.writestr(entry, content.getvalue())
-    return stream.getvalue()
-
-
-def unpack(data: bytes) -> dict[str, np.ndarray]:
-    with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-        return {key: archive[key] for key in archive.files}
+def _npy(key: str, value: Any) -> bytes:
+    if not isinstance(value, np.ndarray | np.generic) or value.dtype.hasobject:
+        raise ValueError(f"array {key!r} must be a numpy array of numbers or text, not {type(value).__name__}")
+    content = io.BytesIO()
+    np.lib.format.write_array(content, np.asarray(value, order="C"), allow_pickle=False)
+    return content.getvalue()

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Literal
 
+PROGRAM = "python -m svf_helpers.experiments"
 Scale = Literal["quick", "paper"]
 SCALES: tuple[Scale, ...] = ("quick", "paper")
 
@@ -19,6 +20,21 @@ SCALES: tuple[Scale, ...] = ("quick", "paper")
 SUMMARIES: Mapping[str, float | None] = {"summary_*": 1e-3}
 
 EXPERIMENTS: dict[str, "Experiment"] = {}
+
+#: What every run takes, and what the command line calls its own: no option may be named so.
+TAKEN = {"names", "scale", "device", "progress", "workdir", "fresh", "out", "action", "help"}
+
+
+@dataclass(frozen=True)
+class Option:
+    """A setting of a run: what it is by default, and what the command line says of it.
+
+    >>> Option("gpt2", "a name on the hub or a local folder").default
+    'gpt2'
+    """
+
+    default: str | bool
+    help: str = ""
 
 
 @dataclass(frozen=True)
@@ -32,6 +48,7 @@ class Experiment:
     seconds: Mapping[str, float]
     compare: Mapping[str, float | None]
     options: Mapping[str, str | bool]
+    helps: Mapping[str, str]
     hub: bool
     validate: Callable | None
 
@@ -43,14 +60,14 @@ def experiment(
     chapter: str,
     seconds: Mapping[str, float],
     compare: Mapping[str, float | None] = SUMMARIES,
-    options: Mapping[str, str | bool] | None = None,
+    options: Mapping[str, Option | str | bool] | None = None,
     hub: bool = False,
     validate: Callable | None = None,
 ) -> Callable[[Callable], Callable]:
     """Register ``run(scale, device, progress, workdir) -> (arrays, config)`` under ``name``.
 
     Args:
-        name: lower-case letters, digits and hyphens; the files are ``NAME.npz`` and ``NAME.json``.
+        name: lower-case letters, digits and hyphens; the file is ``NAME.npz``.
         figures: the paper's items that are drawn from it, e.g. ``("Fig 1a", "Fig 19a")``.
         chapter: the stem of the chapter's file, e.g. ``"one_pair"``.
         seconds: expected seconds on two CPU cores for each scale, ``{"quick": 5, "paper": 300}``.
@@ -60,8 +77,9 @@ def experiment(
             training magnifies it, so that single weights may end elsewhere (a sign, an order, another optimum) while
             the numbers that a figure is about should not. Put those into arrays called ``summary_...``; where
             they too vary between machines, say so with a wider tolerance here.
-        options: further settings of the run and their defaults, e.g. ``{"model": "gpt2"}``; the function gets each by
-            name, and the command line takes it as ``--model``. They are stored with the result.
+        options: further settings of the run, e.g. ``{"model": Option("gpt2", "a name on the hub or a local folder")}``
+            (a default alone will do); the function gets each by name, and the command line takes it as ``--model``, or
+            where the default is False as a flag. They are stored with the result.
         hub: it needs a model from the Hugging Face hub. Such results are not stored in the package, ``all`` leaves
             them out, and chapters show something else until a reader has made one.
         validate: takes a :class:`~svf_helpers.experiments.Result` and raises ``ValueError`` where it lacks something
@@ -73,7 +91,8 @@ def experiment(
     that JSON can hold, with ``seeds`` and ``steps`` among its keys.
 
     Raises:
-        ValueError: the name is not of that form or is taken, or a scale has no expected seconds.
+        ValueError: the name is not of that form or is taken, a scale has no expected seconds, or an option is named
+            like what every run takes, or is a flag here and a text in another experiment.
 
     Example:
         >>> @experiment("toss", figures=("Fig 1a",), chapter="one_pair", seconds={"quick": 1, "paper": 60})
@@ -88,6 +107,13 @@ def experiment(
         )
     if set(seconds) != set(SCALES):
         raise ValueError(f"experiment {name!r}: seconds must have the keys 'quick' and 'paper', not {sorted(seconds)}")
+    settings = {key: one if isinstance(one, Option) else Option(one) for key, one in (options or {}).items()}
+    for key, one in settings.items():
+        if key in TAKEN:
+            raise ValueError(f"experiment {name!r}: an option cannot be called {key!r}, which means something else")
+        others = (other.options[key] for other in EXPERIMENTS.values() if key in other.options and other.name != name)
+        if any(isinstance(other, bool) != isinstance(one.default, bool) for other in others):
+            raise ValueError(f"experiment {name!r}: option {key!r} is a flag in one experiment and a text in another")
 
     def register(run: Callable) -> Callable:
         there = EXPERIMENTS.get(name)
@@ -96,7 +122,16 @@ def experiment(
                 f"experiment {name!r} is already registered by {there.run.__module__}; choose another name"
             )
         EXPERIMENTS[name] = Experiment(
-            name, run, tuple(figures), chapter, dict(seconds), dict(compare), dict(options or {}), hub, validate
+            name,
+            run,
+            tuple(figures),
+            chapter,
+            dict(seconds),
+            dict(compare),
+            {key: one.default for key, one in settings.items()},
+            {key: one.help for key, one in settings.items()},
+            hub,
+            validate,
         )
         return run
 
@@ -104,7 +139,11 @@ def experiment(
 
 
 def discover() -> dict[str, Experiment]:
-    """Import every module ``svf_helpers.chapters.NAME.runs`` and return all registered experiments by name."""
+    """Import every module ``svf_helpers.chapters.NAME.runs`` and return all registered experiments by name.
+
+    >>> "one-pair" in discover()
+    True
+    """
     folder = resources.files("svf_helpers").joinpath("chapters")
     for name in sorted(place.name for place in folder.iterdir() if place.joinpath("runs.py").is_file()):
         importlib.import_module(f"svf_helpers.chapters.{name}.runs")
@@ -112,7 +151,11 @@ def discover() -> dict[str, Experiment]:
 
 
 def get(name: str) -> Experiment:
-    """The experiment of that name; ``ValueError`` lists the known names where there is none."""
+    """The experiment of that name; ``ValueError`` lists the known names where there is none.
+
+    >>> get("one-pair").chapter
+    'one_pair'
+    """
     known = discover()
     if name not in known:
         close = difflib.get_close_matches(str(name), known, n=1)
@@ -127,23 +170,45 @@ def check_scale(scale: str) -> None:
         raise ValueError(f"scale {scale!r} is unknown; choose 'quick' or 'paper'")
 
 
+def all_options() -> dict[str, Option]:
+    """Every option that some experiment takes; the first that says what it is for speaks for all."""
+    found: dict[str, Option] = {}
+    for _, entry in sorted(discover().items()):
+        for name, default in entry.options.items():
+            if name not in found or not found[name].help:
+                found[name] = Option(default, entry.helps[name])
+    return found
+
+
+def flag(option: str) -> str:
+    """What the command line calls an option.
+
+    >>> flag("discard_weights")
+    '--discard-weights'
+    """
+    return f"--{option.replace('_', '-')}"
+
+
 def with_options(entry: "Experiment", given: Mapping[str, str | bool | None] | None) -> dict[str, str | bool]:
     """The options of a run: those given, and defaults for the rest; ``ValueError`` names one that it does not take."""
     given = {name: value for name, value in (given or {}).items() if value is not None}
-    unknown = [f"--{name.replace('_', '-')}" for name in given if name not in entry.options]
+    unknown = [flag(name) for name in given if name not in entry.options]
     if unknown:
-        takes = ", ".join(f"--{name.replace('_', '-')}" for name in entry.options) or "none"
+        takes = ", ".join(map(flag, entry.options)) or "none"
         raise ValueError(f"{entry.name} does not take {', '.join(unknown)}; options that it takes: {takes}")
     return dict(entry.options) | given
 
 
 def command(name: str, scale: Scale, out: object = None, options: Mapping[str, str | bool] | None = None) -> str:
-    """The command that makes a stored result (again)."""
-    text = f"python -m svf_helpers.experiments run {name} --scale {scale}"
+    """The command that makes a stored result (again).
+
+    >>> command("gpt2-ioi", "paper", options={"model": "a/larger one"})
+    "python -m svf_helpers.experiments run gpt2-ioi --scale paper --model 'a/larger one'"
+    """
+    text = f"{PROGRAM} run {name} --scale {scale}"
     for option, value in (options or {}).items():
-        flag = f"--{option.replace('_', '-')}"
         if value is True:
-            text += f" {flag}"
+            text += f" {flag(option)}"
         elif value is not False:
-            text += f" {flag} {shlex.quote(str(value))}"
-    return text if out is None else f"{text} --out {out}"
+            text += f" {flag(option)} {shlex.quote(str(value))}"
+    return text if out is None else f"{text} --out {shlex.quote(str(out))}"

@@ -15,35 +15,22 @@ from typing import Any
 import numpy as np
 
 from svf_helpers import __version__
-from svf_helpers.experiments import files, registry, store
+from svf_helpers.experiments import registry, store
+from svf_helpers.experiments.files import locked
 from svf_helpers.experiments.registry import Experiment, Scale
 from svf_helpers.experiments.source import code_hash
+from svf_helpers.files import write_file
 
 STATE, TRACEBACK = "state.json", "traceback.txt"
 
 
-def resolve_device(device: str) -> str:
-    """ "cpu" or "cuda"; "auto" takes a GPU where there is one. ``ValueError`` for anything else or a missing GPU."""
-    if device not in ("auto", "cpu", "cuda"):
-        raise ValueError(f"device {device!r} is unknown; choose auto, cpu or cuda")
-    if device == "cpu":
-        return "cpu"
-    import torch
-
-    if torch.cuda.is_available():
-        return "cuda"
-    if device == "cuda":
-        raise ValueError("device cuda was asked for, but torch sees no GPU here; choose cpu or auto")
-    return "cpu"
-
-
 def is_current(experiment: Experiment, scale: Scale, out: Path, options: Mapping[str, Any] | None = None) -> bool:
-    """Does ``out`` hold an undamaged result that the present code made, with these options?"""
+    """Does ``out`` hold an undamaged result that the present code made (or is proven to make), with these options?"""
     with suppress(FileNotFoundError, ValueError):
         code = code_hash(experiment.run)
-        info = store.read(out, experiment.name, scale).info
-        same_options = info.get("options", {}) == registry.with_options(experiment, options)
-        return bool(code) and info["code"] == code and same_options
+        stored = store.read(out, experiment.name, scale)
+        same_options = stored.info.get("options", {}) == registry.with_options(experiment, options)
+        return bool(code) and code in stored.codes and same_options
     return False
 
 
@@ -67,8 +54,8 @@ def run(
     workdir = partial_folder(out, name, scale)
     workdir.mkdir(parents=True, exist_ok=True)
     try:
-        with files.locked(workdir, wait=False):
-            made_by = {"code": code_hash(experiment.run), "device": _device_name(device)}
+        with locked(workdir):
+            made_by = {"code": code_hash(experiment.run), "device": device_name(device)}
             made_by |= {"options": chosen} if chosen else {}
             _prepare(workdir, made_by, fresh, name, scale)
             with _clock(workdir / STATE) as clock:
@@ -85,7 +72,11 @@ def run(
 
 
 def partial_folder(out: Path, name: str, scale: Scale) -> Path:
-    """Where a run keeps its checkpoints."""
+    """Where a run keeps its checkpoints.
+
+    >>> partial_folder(Path("results"), "one-pair", "quick").parts[-3:]
+    ('results', '.partial', 'one-pair-quick')
+    """
     return out.absolute() / ".partial" / f"{name}-{scale}"
 
 
@@ -120,6 +111,10 @@ def compare(
 
     What ``tolerances`` means is said in :func:`svf_helpers.experiments.experiment`. Text and truth values named by it
     must be equal. A pattern that names no array is a difference too: what it was to guard is gone.
+
+    >>> stored = store.Result({"summary_p": np.array([0.5])}, {"name": "toss", "config": {"seeds": [0], "steps": 5}})
+    >>> compare(stored, {"summary_p": np.array([0.7])}, {"seeds": [0], "steps": 5}, {"summary_*": 0.01}).differences
+    ('summary_p: 1 of 1 entries differ by more than 0.01 (1 + |stored|), by up to 0.2',)
     """
     found = []
     if json.loads(json.dumps(config)) != stored.info["config"]:
@@ -172,7 +167,7 @@ def _prepare(workdir: Path, made_by: Mapping[str, Any], fresh: bool, name: str, 
     if fresh or not checkpoints:
         for path in workdir.iterdir():
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-        files.write_files({workdir / STATE: json.dumps(dict(made_by) | {"seconds": 0.0}).encode()})
+        write_file(workdir / STATE, json.dumps(dict(made_by) | {"seconds": 0.0}).encode())
 
 
 @contextmanager
@@ -184,7 +179,7 @@ def _clock(file: Path) -> Iterator[dict[str, Any]]:
         yield state
     finally:
         state["seconds"] = before + time.perf_counter() - start
-        files.write_files({file: json.dumps(state).encode()})
+        write_file(file, json.dumps(state).encode())
 
 
 def _provenance(
@@ -194,13 +189,18 @@ def _provenance(
         "figures": experiment.figures,
         "chapter": experiment.chapter,
         "config": config,
-        "versions": {"svf_helpers": __version__, "torch": version("torch"), "numpy": np.__version__},
+        "versions": versions(),
         "seconds": round(seconds, 1),
         **made_by,
     }
 
 
-def _device_name(device: str) -> str:
+def versions() -> dict[str, str]:
+    """The versions that numbers depend on."""
+    return {"svf_helpers": __version__, "torch": version("torch"), "numpy": np.__version__}
+
+
+def device_name(device: str) -> str:
     """ "cpu", or what the GPU calls itself."""
     if device == "cpu":
         return "cpu"

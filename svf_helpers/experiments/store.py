@@ -1,16 +1,14 @@
-"""Stored results on disk: ``NAME.npz`` holds the arrays, ``NAME.json`` says where they come from.
+"""Stored results on disk: ``NAME.npz`` holds the arrays, and in ``info.json`` within it where they come from.
 
-Quick scale is stored as ``NAME.quick.npz`` and ``NAME.quick.json``. The JSON holds the checksum of the arrays' file and
-one of itself, and is put in place last: whatever is damaged or does not belong together is refused, never shown.
+Quick scale is stored as ``NAME.quick.npz``. The JSON holds a checksum of the arrays and one of itself: whatever is
+damaged is refused, never shown.
 """
 
-import hashlib
 import json
 import os
 import re
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext, suppress
-from dataclasses import dataclass
+from contextlib import suppress
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
@@ -20,53 +18,11 @@ import numpy as np
 import platformdirs
 
 from svf_helpers.experiments import registry
-from svf_helpers.experiments.files import UNREADABLE, locked, pack, unpack, write_files
+from svf_helpers.experiments.files import digest, pack, unpack
+from svf_helpers.experiments.pairs import checksum, read_pair
 from svf_helpers.experiments.registry import Scale
-
-
-@dataclass(frozen=True)
-class Result:
-    """One stored result: ``result["name"]`` is a read-only array, ``info`` says how all of them were made.
-
-    >>> info = {"scale": "paper", "seeds": [0, 1, 2], "config": {"steps": 20_000}}
-    >>> Result({"summary_cosines": np.ones(3)}, info).label()
-    'paper scale, 3 seeds, 20,000 steps'
-    """
-
-    arrays: Mapping[str, np.ndarray]
-    info: Mapping[str, Any]
-    size: int = 0  # bytes on disk
-
-    def __getitem__(self, key: str) -> np.ndarray:
-        if key not in self.arrays:
-            raise KeyError(f"{self.info['name']} holds no array {key!r}; it holds {', '.join(sorted(self.arrays))}")
-        return self.arrays[key]
-
-    @property
-    def scale(self) -> Scale:
-        """The scale it was made at: quick or paper."""
-        return self.info["scale"]
-
-    @property
-    def seeds(self) -> list[int]:
-        """The seeds of its instances."""
-        return list(self.info["seeds"])
-
-    @property
-    def command(self) -> str:
-        """The command that makes this result again."""
-        return self.info["command"]
-
-    def label(self) -> str:
-        """What a figure's caption says of its data, e.g. ``"paper scale, 10 seeds, 20,000 steps"``.
-
-        Where nothing was trained, no steps are named.
-        """
-        seeds = len(self.seeds)
-        steps = np.atleast_1d(self.info["config"]["steps"])
-        low, high = int(steps.min()), int(steps.max())
-        span = f"{high:,}" if low == high else f"{low:,} to {high:,}"
-        return f"{self.scale} scale, {seeds} seed{'s' * (seeds != 1)}" + (f", {span} steps" if high else "")
+from svf_helpers.experiments.result import Result
+from svf_helpers.files import write_file
 
 
 def load(name: str, scale: Scale = "paper", folder: str | Path | None = None) -> Result:
@@ -116,14 +72,15 @@ def load_first(*names: str, scale: Scale = "paper") -> Result:
 
 
 def add(file: str | Path, folder: str | Path | None = None) -> Path:
-    """Check a result that was made elsewhere and put it in place; return the path of its arrays.
+    """Check a result that was made elsewhere and put it in place; return its path there.
 
     Args:
-        file: the ``.npz`` or the ``.json`` of a result; the other must lie beside it.
+        file: the ``.npz`` of a result. One of an older version of this book, with its ``.json`` beside it, becomes one
+            file.
         folder: where to; by default where results are written (:func:`default_out`).
 
     Raises:
-        FileNotFoundError: a file is missing.
+        FileNotFoundError: there is no such file.
         ValueError: it is damaged, no experiment of this book, or lacks what the chapters read.
 
     Example:
@@ -134,58 +91,84 @@ def add(file: str | Path, folder: str | Path | None = None) -> Path:
         'one-pair.npz'
     """
     file = Path(file)
-    if file.suffix not in (".npz", ".json"):
-        raise ValueError(f"{file}: a result is NAME.npz with NAME.json beside it; give one of the two")
-    stored = file.name.removesuffix(file.suffix)
-    name, scale = (stored.removesuffix(".quick"), "quick") if stored.endswith(".quick") else (stored, "paper")
-    result = read(file.parent, name, scale)
+    if file.suffix != ".npz":
+        raise ValueError(f"{file}: a result is a file NAME.npz or NAME.quick.npz")
+    name, scale = (file.stem.removesuffix(".quick"), "quick") if file.stem.endswith(".quick") else (file.stem, "paper")
     entry = registry.get(name)
+    result, data = open_file(file, name, scale)
     if entry.validate is not None:
         entry.validate(result)
-    target = Path(folder) if folder is not None else default_out()
-    sources = [file.with_name(f"{stored}{suffix}") for suffix in (".npz", ".json")]
-    write_files({target / source.name: source.read_bytes() for source in sources})
-    return target / sources[0].name
+    return put(default_out() if folder is None else folder, name, scale, data)
+
+
+def open_file(file: Path, name: str, scale: Scale) -> tuple[Result, bytes]:
+    """The result in a file, old or new, and the bytes of its new form; errors as :func:`load`."""
+    again = registry.command(name, scale)
+    try:
+        data = file.read_bytes()
+        if _is_old(data, beside := file.with_suffix(".json")):
+            data = seal(*read_pair(data, beside))
+        return _decode(name, scale, data), data
+    except FileNotFoundError:
+        raise FileNotFoundError(f"there is no file {file}; make it with: {again}") from None
+    except Exception as error:
+        raise ValueError(f"{file} is damaged ({_why(error)}); make it again with: {again}") from error
 
 
 def read(place: Any, name: str, scale: Scale, out: object = None) -> Result:
     """Read a stored result from one folder (a ``Path`` or a folder of package data); errors as :func:`load`."""
     again = registry.command(name, scale, out)
-    files = [place.joinpath(f"{stem(name, scale)}{suffix}") for suffix in (".npz", ".json")]
-    if not any(file.is_file() for file in files):
+    file = place.joinpath(f"{stem(name, scale)}.npz")
+    if not file.is_file():
         registry.get(name)  # an unknown name is the likelier mistake: say so before speaking of files
         raise FileNotFoundError(f"no {scale}-scale result {name!r} is stored in {place}; make it with: {again}")
+    data = file.read_bytes()
     try:
-        with locked(place, shared=True) if isinstance(place, Path) else nullcontext():
-            data, text = (file.read_bytes() for file in files)
-        return _decode(name, scale, data, text)
-    except FileNotFoundError as error:
-        why: object = f"{Path(str(error.filename)).name} is missing"
-    except KeyError as error:
-        why = f"the JSON file does not say {error}"
-    except (TypeError, *UNREADABLE) as error:
-        why = error
-    raise ValueError(f"the stored result {files[0]} is damaged ({why}); make it again with: {again}")
+        return _decode(name, scale, data)
+    except Exception as error:
+        if _is_old(data, place.joinpath(f"{stem(name, scale)}.json")):
+            convert = f"{registry.PROGRAM} add {file} --out {place}"
+            raise ValueError(f"{file} is of an older version of this book; convert it with: {convert}") from error
+        raise ValueError(f"the stored result {file} is damaged ({_why(error)}); make it again with: {again}") from error
 
 
 def save(folder: str | Path, name: str, scale: Scale, arrays: Mapping[str, Any], info: Mapping[str, Any]) -> Path:
-    """Write a result so that a reader finds the old pair of files or the new one; return the path of the arrays.
+    """Write a result so that a reader finds the old one or the new one, whole; return its path.
 
     ``info`` needs ``config`` with ``seeds`` and ``steps``; shapes, types and checksums are added here. ``ValueError``
     names what cannot be stored, before anything is written.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = save(folder, "toss", "quick", {"heads": np.ones(2)}, {"config": {"seeds": [0], "steps": 5}, "code": ""})
+    ...     load("toss", "quick", folder).label()
+    'quick scale, 1 seed, 5 steps'
     """
     registry.check_scale(scale)
-    data = pack(arrays)
-    again = registry.command(name, scale, options=info.get("options"))
-    full = dict(info) | {"name": name, "scale": scale, "command": again}
+    pack(arrays)  # refuses what is no array before anything is asked of it
+    full = dict(info) | {"name": name, "scale": scale}
+    full["command"] = registry.command(name, scale, options=info.get("options"))
     full["seeds"] = _seeds(full["config"])
     full["arrays"] = {key: _describe(value) for key, value in sorted(arrays.items())}
-    full["sha256"] = hashlib.sha256(data).hexdigest()
-    full = json.loads(_canonical(full))  # as it will be read: tuples are lists, keys are text
-    full["checksum"] = _checksum(full)
-    text = json.dumps(full, indent=1, sort_keys=True) + "\n"
+    return put(folder, name, scale, seal(arrays, full))
+
+
+def seal(arrays: Mapping[str, Any], info: Mapping[str, Any]) -> bytes:
+    """The bytes of a result's file: the arrays, the info, and a checksum of either."""
+    try:
+        full = json.loads(json.dumps(info, allow_nan=False))  # as it will be read: tuples are lists, keys are text
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"the config must be plain JSON: text, finite numbers, lists and dicts ({error})") from None
+    full["sha256"] = digest(arrays)
+    full["checksum"] = checksum({key: value for key, value in full.items() if key != "checksum"})
+    return pack(arrays, json.dumps(full, indent=1, sort_keys=True) + "\n")
+
+
+def put(folder: str | Path, name: str, scale: Scale, data: bytes) -> Path:
+    """Write the bytes of a result to its place and return that."""
     target = Path(folder) / f"{stem(name, scale)}.npz"
-    write_files({target: data, target.with_suffix(".json"): text.encode()})
+    write_file(target, data)
+    target.with_suffix(".json").unlink(missing_ok=True)  # of an older result
     return target
 
 
@@ -202,11 +185,11 @@ def part(workdir: Path, name: str, make: Callable[[], Mapping[str, Any]]) -> dic
     if not re.fullmatch(r"[\w.=+-]+", name):
         raise ValueError(f"part {name!r}: its name becomes a file's; use letters, digits and . = + - _")
     file = Path(workdir) / f"part-{name}.npz"
-    with suppress(FileNotFoundError, *UNREADABLE):
-        return unpack(file.read_bytes())
+    with suppress(FileNotFoundError, ValueError):
+        return unpack(file.read_bytes())[1]
     data = pack(make())
-    write_files({file: data})
-    return unpack(data)
+    write_file(file, data)
+    return unpack(data)[1]
 
 
 def packaged_folder() -> Any:
@@ -228,42 +211,45 @@ def default_out() -> Path:
 
 
 def stem(name: str, scale: Scale) -> str:
-    """The name of a result's files without their ending."""
+    """The name of a result's file without its ending.
+
+    >>> stem("one-pair", "paper"), stem("one-pair", "quick")
+    ('one-pair', 'one-pair.quick')
+    """
     return name if scale == "paper" else f"{name}.{scale}"
 
 
-def _decode(name: str, scale: Scale, data: bytes, text: bytes) -> Result:
-    """The result that the two files hold; any error says that they are damaged or belong to something else."""
+def _decode(name: str, scale: Scale, data: bytes) -> Result:
+    """The result in a file; any error says that it is damaged or something else."""
+    text, arrays = unpack(data)
+    if text is None:
+        raise ValueError("it does not say how it was made")
     info = json.loads(text)
-    if info["checksum"] != _checksum(info):
-        raise ValueError("the JSON file was changed after it was written")
+    if info["checksum"] != checksum({key: value for key, value in info.items() if key != "checksum"}):
+        raise ValueError("what it says of its making was changed after it was written")
     if (info["name"], info["scale"]) != (name, scale):
         raise ValueError(f"it holds {info['name']!r} at {info['scale']} scale")
-    if info["sha256"] != hashlib.sha256(data).hexdigest():
-        raise ValueError("the arrays are not those that the JSON file describes")
-    arrays = unpack(data)
-    if info["arrays"] != {key: _describe(value) for key, value in sorted(arrays.items())}:
-        raise ValueError("shapes or types differ from those that the JSON file lists")
+    if info["sha256"] != digest(arrays):
+        raise ValueError("the arrays are not those that were stored")
     for value in arrays.values():
         value.flags.writeable = False
-    return Result(MappingProxyType(arrays), MappingProxyType(info), len(data) + len(text))
+    return Result(MappingProxyType(arrays), MappingProxyType(info), len(data))
+
+
+def _is_old(data: bytes, beside: Any) -> bool:
+    """Is it the arrays' half of an older result, whose other half lies beside it?"""
+    try:
+        return beside.is_file() and unpack(data)[0] is None
+    except ValueError:
+        return True
+
+
+def _why(error: Exception) -> str:
+    return f"it does not say {error}" if isinstance(error, KeyError) else str(error)
 
 
 def _describe(value: Any) -> dict[str, Any]:
     return {"shape": list(value.shape), "dtype": value.dtype.str}
-
-
-def _checksum(info: Mapping[str, Any]) -> str:
-    """SHA-256 of everything in the JSON but the checksum itself, so that a changed digit is noticed too."""
-    rest = {key: value for key, value in info.items() if key != "checksum"}
-    return hashlib.sha256(_canonical(rest).encode()).hexdigest()
-
-
-def _canonical(info: Mapping[str, Any]) -> str:
-    try:
-        return json.dumps(info, sort_keys=True, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"the config must be plain JSON: text, finite numbers, lists and dicts ({error})") from None
 
 
 def _seeds(config: Mapping[str, Any]) -> list[int]:

@@ -5,7 +5,6 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from svf_helpers.pocket.card import model_card
 from svf_helpers.pocket.folders import NAMES, training_record
 
 
@@ -21,7 +20,6 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m svf_helpers.pocket", description="The book's bundled models.")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="name, parameters, steps and accuracy of the bundled models")
-    commands.add_parser("card", help="print the model card")
     make = commands.add_parser("train", help="train a bundled model again; an interrupted run resumes")
     make.add_argument("name", choices=NAMES)
     make.add_argument("--out", type=Path, required=True, help="folder to write, in Hugging Face's format")
@@ -29,9 +27,6 @@ def main(arguments: list[str] | None = None) -> int:
     make.add_argument("--steps", type=int, help="fewer or more steps than the bundled model's")
     make.add_argument("--quiet", action="store_true", help="no progress bar")
     options = parser.parse_args(arguments)
-    if options.command == "card":
-        print(model_card(), end="")
-        return 0
     if options.command == "list":
         for name in NAMES:
             record = training_record(name)

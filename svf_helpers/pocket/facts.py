@@ -150,7 +150,9 @@ def _prompt(sentence: Sentence, bos: bool) -> Prompt:
     end = sentence.roles["END"]
     cut = sentence._replace(words=sentence.words[: end + 1])
     subject = sentence.names[sentence.roles["S2"]]
-    tokens: Int[Tensor, " position"] = torch.tensor([vocabulary()["<|endoftext|>"]] * bos + token_ids(cut))
+    tokens: Int[Tensor, " position"] = torch.tensor(
+        [vocabulary()["<|endoftext|>"]] * bos + token_ids(cut), device="cpu"
+    )
     roles = {role: sentence.roles[role] + bos for role in ROLES}
     number = vocabulary()
     answer, wrong = (number[" " + NAMES[person]] for person in (sentence.answers[0], subject))

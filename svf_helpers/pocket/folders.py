@@ -13,6 +13,8 @@ from pathlib import Path
 
 import platformdirs
 
+from ..files import written_beside
+
 NAMES = ("pocket-gpt2", "pocket-pythia")
 SHARED = ("config.json", "tokenizer.json", "tokenizer_config.json")
 
@@ -111,16 +113,11 @@ def _put_together(home: Path, weights: Path, folder: Path) -> None:
     sources = {"model.safetensors": weights, **{shared: home / shared for shared in SHARED}}
     if all((folder / n).is_file() and filecmp.cmp(source, folder / n, shallow=False) for n, source in sources.items()):
         return
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".part-") as part:
-        made = Path(part) / folder.name
-        made.mkdir()
-        for name, source in sources.items():
-            shutil.copyfile(source, made / name)
-        if folder.exists():  # damaged, or of an older version of this package
-            os.replace(folder, Path(part) / "old")
-        try:
-            os.replace(made, folder)
-        except OSError:  # somebody else was quicker: theirs is as good, if it is whole
-            if not filecmp.cmp(weights, folder / "model.safetensors", shallow=False):
-                raise
+    try:
+        with written_beside(folder) as beside:
+            beside.mkdir()
+            for name, source in sources.items():
+                shutil.copyfile(source, beside / name)
+    except OSError:  # somebody else may have been quicker: theirs is as good, if it is whole
+        if not filecmp.cmp(weights, folder / "model.safetensors", shallow=False):
+            raise

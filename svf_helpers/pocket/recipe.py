@@ -118,9 +118,9 @@ def _group(seed: int, group: int, batch: int) -> list[tuple[list[Sentence], list
 
 
 def new_model(recipe: Recipe) -> torch.nn.Module:
-    """The untrained model of a recipe, drawn by its own generator: matrices normal, gains 1, biases 0.
+    """The untrained model of a recipe, on the CPU, drawn by its own generator: matrices normal, gains 1, biases 0.
 
-    What writes into the residual stream starts smaller, by the square root of the number of writers.
+    Weights that write into the residual stream start smaller, by the square root of the number of writers.
 
     Example:
         >>> sum(p.numel() for p in new_model(RECIPES["pocket-gpt2"]).parameters()) <= 220_000
@@ -132,21 +132,23 @@ def new_model(recipe: Recipe) -> torch.nn.Module:
     if recipe.architecture == "gpt2":
         shape = {"n_embd": recipe.d_model, "n_layer": recipe.layers, "n_head": recipe.heads, "n_inner": recipe.d_mlp}
         no_dropout = {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0}
-        model = GPT2LMHeadModel(GPT2Config(n_positions=POSITIONS, **shape, **no_dropout, **common))
+        kind, config = GPT2LMHeadModel, GPT2Config(n_positions=POSITIONS, **shape, **no_dropout, **common)
         writers = ("attn.c_proj.weight", "mlp.c_proj.weight")
     else:
         shape = {"hidden_size": recipe.d_model, "num_hidden_layers": recipe.layers, "intermediate_size": recipe.d_mlp}
         shape |= {"num_attention_heads": recipe.heads, "max_position_embeddings": POSITIONS, "rotary_pct": 0.5}
-        model = GPTNeoXForCausalLM(GPTNeoXConfig(use_parallel_residual=True, **shape, **common))
+        kind, config = GPTNeoXForCausalLM, GPTNeoXConfig(use_parallel_residual=True, **shape, **common)
         writers = ("attention.dense.weight", "dense_4h_to_h.weight")
-    generator = torch.Generator().manual_seed(recipe.seed)
+    with torch.device("cpu"):
+        model = kind(config)
+    generator = torch.Generator("cpu").manual_seed(recipe.seed)
     with torch.no_grad():
         for name, weight in sorted(model.named_parameters()):
             if weight.ndim == 2:
                 std = recipe.init_std / ((2 * recipe.layers) ** 0.5 if name.endswith(writers) else 1)
                 if name.endswith("wpe.weight"):  # where a word stands must not drown which word it is
                     std /= 4
-                weight.copy_(torch.randn(weight.shape, generator=generator) * std)
+                weight.copy_(torch.randn(weight.shape, generator=generator, dtype=torch.float32, device="cpu") * std)
             else:
                 weight.fill_(1.0 if name.endswith("weight") else 0.0)
     return model.float()

@@ -16,7 +16,7 @@ def accuracy(model: torch.nn.Module, split: str, count: int, bos: bool, kinds=("
     """Share of sentences in which the most likely token at END, of the whole vocabulary, is a right answer.
 
     Args:
-        model: a Hugging Face causal language model over the grammar's vocabulary.
+        model: a Hugging Face causal language model over the grammar's vocabulary, on any device.
         split: "train" or "held-out" pairs of names; the sentences are new either way.
         count: how many sentences.
         bos: whether the end-of-text token stands before each.
@@ -29,9 +29,10 @@ def accuracy(model: torch.nn.Module, split: str, count: int, bos: bool, kinds=("
     """
     drawn = list(islice(sentences(split, TEST_SEED, kinds), count))
     tokens, _ = rows(drawn, [bos] * count)
-    ends = torch.tensor([sentence.roles["END"] + bos for sentence in drawn])
+    ends = torch.tensor([sentence.roles["END"] + bos for sentence in drawn], device="cpu")
+    there = next(model.parameters()).device
     with torch.no_grad():
-        logits = model(tokens, use_cache=False).logits[torch.arange(count), ends]
+        logits = model(tokens.to(there), use_cache=False).logits[torch.arange(count), ends].cpu()
     return sum(_is_right(s, int(best)) for s, best in zip(drawn, logits.argmax(-1), strict=True)) / count
 
 

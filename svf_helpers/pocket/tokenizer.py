@@ -73,9 +73,9 @@ def rows(
     """
     texts = [[0] * bool(start) + token_ids(sentence) for sentence, start in zip(sentences, starts, strict=True)]
     longest = max(len(text) for text in texts)
-    tokens = torch.zeros(len(texts), longest, dtype=torch.long)
-    targets = torch.full((len(texts), longest), IGNORED, dtype=torch.long)
+    to = {"dtype": torch.long, "device": "cpu"}
+    tokens, targets = torch.zeros(len(texts), longest, **to), torch.full((len(texts), longest), IGNORED, **to)
     for row, text in enumerate(texts):
-        tokens[row, : len(text)] = torch.tensor(text)
-        targets[row, : len(text)] = torch.tensor([*text[1:], 0])
+        tokens[row, : len(text)] = torch.tensor(text, **to)
+        targets[row, : len(text)] = torch.tensor([*text[1:], 0], **to)
     return tokens, targets

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import shutil
 import time
 from pathlib import Path
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 
+from ..files import write_file, written_beside
 from .recipe import Recipe, new_model
 from .scoring import accuracy
 from .tokenizer import IGNORED, rows, save_tokenizer
@@ -81,15 +81,16 @@ def train(
 
 
 def next_token_loss(
-    model: torch.nn.Module, tokens: Float[Tensor, "rows position"], targets: Float[Tensor, "rows position"]
+    model: torch.nn.Module, tokens: Int[Tensor, "rows position"], targets: Int[Tensor, "rows position"]
 ) -> Float[Tensor, ""]:
-    """Mean cross-entropy in nats over the targets that count.
+    """Mean cross-entropy in nats over the targets that are not ``IGNORED``.
 
     Example:
         >>> from svf_helpers.pocket.recipe import RECIPES
         >>> model = new_model(RECIPES["pocket-gpt2"])
-        >>> tokens = torch.tensor([[0, 1, 2]])
-        >>> bool(next_token_loss(model, tokens, tokens) > 0)
+        >>> tokens = torch.arange(60)[None]
+        >>> loss = next_token_loss(model, tokens[:, :-1], tokens[:, 1:])
+        >>> abs(loss.item() - 5.6) < 0.2  # log 275: it does not know any of its words yet
         True
     """
     logits = model(tokens, use_cache=False).logits
@@ -147,8 +148,8 @@ class _Run:
         last = self.step == self.recipe.steps
         place = self.out / ("model.safetensors" if last else f"steps/step{self.step}.safetensors")
         halves = {name: weight.half().contiguous() for name, weight in _untied(self.model).items()}
-        save_file(halves, place.with_suffix(".part"), metadata={"format": "pt"})
-        os.replace(place.with_suffix(".part"), place)
+        with written_beside(place) as beside:
+            save_file(halves, beside, metadata={"format": "pt"})
         rounded = new_model(self.recipe).eval()
         rounded.load_state_dict({name: weight.half().float() for name, weight in self.model.state_dict().items()})
         row = {"step": self.step, "loss": None if loss != loss else round(loss, 4)}
@@ -169,8 +170,8 @@ class _Run:
             "history": self.history,
             "final": self.final,
         }
-        torch.save(state, self.out / (STATE + ".part"))
-        os.replace(self.out / (STATE + ".part"), self.out / STATE)
+        with written_beside(self.out / STATE) as beside:
+            torch.save(state, beside)
 
     def finish(self) -> None:
         self.model.config.architectures = [type(self.model).__name__]
@@ -178,7 +179,7 @@ class _Run:
         self.model.config.save_pretrained(self.out)
         save_tokenizer(self.out)
         record = _record(self)
-        (self.out / "training.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf8")
+        write_file(self.out / "training.json", (json.dumps(record, indent=2) + "\n").encode())
         (self.out / STATE).unlink()
         if not any((self.out / "steps").iterdir()):
             shutil.rmtree(self.out / "steps")

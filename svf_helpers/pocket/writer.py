@@ -61,7 +61,16 @@ def held_out_pairs() -> frozenset[tuple[int, int]]:
 
 
 class Writer:
-    """Writes one sentence from left to right and notes what each word is."""
+    """Writes one sentence from left to right and notes what each word is.
+
+    Example:
+        >>> writer = Writer("ioi", Random(0), "train")
+        >>> subject, recipient = writer.cast(2)
+        >>> writer.say("Then ,")
+        >>> writer.couple(subject, recipient, "ABBA")
+        >>> writer.done().roles
+        {'IO': 2, 'S1': 4, 'S1+1': 5}
+    """
 
     def __init__(self, kind: str, rng: Random, split: str):
         self.kind, self.rng, self.split = kind, rng, split

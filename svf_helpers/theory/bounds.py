@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..features import unit
+from ..features import cosines
 from . import checks
 from .closed_forms import feature_detector
 
@@ -122,12 +122,19 @@ def alignment_cosine(F: Float[Tensor, "... d n"], index: int) -> Float[Tensor, "
         >>> round(float(alignment_cosine(torch.tensor([[1.0, 0.6], [0.0, 0.8]], dtype=torch.float64), 0)), 6)
         0.8
     """
-    detector, feature = unit(feature_detector(F, index)[..., None]), unit(F.double()[..., [index]])
-    return (detector * feature).sum((-2, -1))
+    return cosines(feature_detector(F, index)[..., None], F.double()[..., [index]])[..., 0, 0]
 
 
 def gram_spectrum(W: Tensor) -> tuple[Float[Tensor, "... d"], Tensor]:
-    """Eigenvalues of C that can differ from 0, and which of them do."""
+    """Eigenvalues of C that can differ from 0, and which of them do.
+
+    Raises:
+        ValueError: for features that are all of length 0.
+
+    Example:
+        >>> gram_spectrum(torch.tensor([[2.0, 2.0], [0.0, 0.0]]))  # two features along one line
+        (tensor([8.0000, 0.0000], dtype=torch.float64), tensor([ True, False]))
+    """
     S = torch.linalg.svdvals(checks.dictionary(W, "W"))
     if not (S[..., 0] > 0).all():
         raise ValueError("W holds no features of length above 0")

@@ -38,16 +38,16 @@ class HeadFit(NamedTuple):
         (True, True, True)
     """
 
-    Omega: Float[Tensor, "... d d"]
+    Omega: Float[Tensor, "... d e"]
     kl: Float[Tensor, "..."]
     error: Float[Tensor, "..."]
     steps: int
 
 
 def kl_objective(
-    Omega: Float[Tensor, "... d d"],
+    Omega: Float[Tensor, "... d e"],
     queries: Float[Tensor, "... N d"],
-    keys: Float[Tensor, "... N m d"],
+    keys: Float[Tensor, "... N m e"],
     teacher: Float[Tensor, "... N m"],
 ) -> Float[Tensor, "..."]:
     """Theorem 1's objective over sampled contexts, in nats (paper, B.2.1); ``teacher`` holds the teacher's logits.
@@ -63,7 +63,7 @@ def kl_objective(
 
 def fit_head(
     queries: Float[Tensor, "... N d"],
-    keys: Float[Tensor, "... N m d"],
+    keys: Float[Tensor, "... N m e"],
     teacher: Float[Tensor, "... N m"],
     max_steps: int = 100,
 ) -> HeadFit:
@@ -93,7 +93,7 @@ def fit_head(
     if keys.shape[:-1] != teacher.shape or queries.shape[:-1] != teacher.shape[:-1] or teacher.ndim < 2:
         raise ValueError(
             f"queries {tuple(queries.shape)}, keys {tuple(keys.shape)}, teacher {tuple(teacher.shape)}: expected "
-            "[..., N, d], [..., N, m, d] and [..., N, m]"
+            "[..., N, d], [..., N, m, e] and [..., N, m]"
         )
     lead = teacher.shape[:-2]
     Q, K, logits = (side.detach().double().reshape(-1, *side.shape[len(lead) :]) for side in (queries, keys, teacher))

@@ -90,9 +90,11 @@ def sample_contexts(
 
 
 def head_logits(
-    Omega: Float[Tensor, "... d d"], queries: Float[Tensor, "... N d"], keys: Float[Tensor, "... N m d"]
+    Omega: Float[Tensor, "... d e"], queries: Float[Tensor, "... N d"], keys: Float[Tensor, "... N m e"]
 ) -> Float[Tensor, "... N m"]:
     r"""Logits $q^\top \Omega\, t_k$ of a head, student or linear teacher (paper, B.2.1).
+
+    Queries and keys may differ in length, as do d and e here.
 
     Example:
         >>> Omega = torch.tensor([[0.0, 3.0], [0.0, 0.0]])
@@ -154,8 +156,8 @@ def sample_key_moment(
 
 
 def _draws(seed: int, query_shape: tuple, key_shape: tuple) -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    return tuple(torch.rand(shape, generator=generator, dtype=torch.float64) for shape in (query_shape, key_shape))
+    generator, to = torch.Generator("cpu").manual_seed(seed), {"dtype": torch.float64, "device": "cpu"}
+    return tuple(torch.rand(shape, generator=generator, **to) for shape in (query_shape, key_shape))
 
 
 def _amounts(uniform: Tensor, p: float, strengths: bool) -> Tensor:

@@ -81,7 +81,7 @@ def theorem2_steps(
         ValueError: for dictionaries or a pair that the theorem does not cover, or a singular Gram matrix.
 
     Example:
-        >>> steps = theorem2_steps(torch.eye(3), torch.tensor([[1.0, 0.0], [0.1, 1.0]]), (0, 1))
+        >>> steps = theorem2_steps(torch.eye(2), torch.tensor([[1.0, 0.0], [0.1, 1.0]]), (0, 1))
         >>> bool(steps.sine_v <= steps.wedin <= steps.sine_bound)
         True
     """

@@ -127,7 +127,9 @@ def theorem3_minimizer(
     return Minimum(*(part.reshape((*shape, *part.shape[2:])) for part in found))
 
 
-def _profile(head: TwoPairHead, angles: Float[Tensor, "B s 2"], lam: Tensor, coordinates: int) -> Float[Tensor, "B s"]:
+def _profile(
+    head: TwoPairHead, angles: Float[Tensor, "#B s 2"], lam: Float[Tensor, "B 1"], coordinates: int
+) -> Float[Tensor, "B s"]:
     """The objective at the best second gap for each pair of angles."""
     first, second, _ = _best_gaps(head, angles, coordinates)
     loss = two_key_cross_entropy(head.gap_1, first) + two_key_cross_entropy(head.gap_2, second)
@@ -166,16 +168,17 @@ def _assemble(head: TwoPairHead, sin, cos, share: Tensor, coordinates: int, lam:
 
 def _grid_starts(head: TwoPairHead, lam: Tensor, coordinates: int, starts: int) -> Float[Tensor, "B s 2"]:
     """The best points of a grid over both angles, and those of no interference."""
+    to = {"dtype": torch.float64, "device": lam.device}
     if coordinates == 2:
-        axis = torch.arange(-24, 25, dtype=torch.float64) * (math.pi / 24)
+        axis = torch.arange(-24, 25, **to) * (math.pi / 24)
         corners = [[0.0, 0.0], [0.0, math.pi]]
     else:
-        axis = torch.linspace(-1, 1, 25, dtype=torch.float64) * (math.pi / 2 - 1e-3)
+        axis = torch.linspace(-1, 1, 25, **to) * (math.pi / 2 - 1e-3)
         corners = [[0.0, 0.0]]
-    grid = torch.cartesian_prod(axis, axis).to(lam.device)
+    grid = torch.cartesian_prod(axis, axis)
     values = _profile(head, grid[None], lam, coordinates)
     order = values.argsort(-1)[:, ::4][:, :starts]  # every fourth, so that not all of them lie in one valley
-    return torch.cat([grid[order], torch.tensor(corners).to(grid).expand(len(lam), -1, 2)], 1)
+    return torch.cat([grid[order], torch.tensor(corners, **to).expand(len(lam), -1, 2)], 1)
 
 
 def _slope(head: TwoPairHead, angles: Tensor, lam: Tensor, coordinates: int) -> Float[Tensor, "B s 2"]:

@@ -7,11 +7,16 @@ import math
 import torch
 from jaxtyping import Float
 
+from ..device import choose_device
 from . import checks
 
 
 def worst_dictionary(
-    kappa: float, d: int, n: int | None = None, generator: torch.Generator | None = None
+    kappa: float,
+    d: int,
+    n: int | None = None,
+    generator: torch.Generator | None = None,
+    device: str | torch.device = "cpu",
 ) -> tuple[Float[Tensor, "d n"], int]:
     r"""Unit features that attain the sharp bound, and the index of the one that does (this book's, not in the paper).
 
@@ -25,6 +30,7 @@ def worst_dictionary(
         d: length of the features, at least 2.
         n: number of features, at least d, which is the default.
         generator: turns the dictionary at random; without one, C is diagonal.
+        device: where the dictionary is wanted.
 
     Raises:
         ValueError: for arguments outside these ranges.
@@ -42,15 +48,16 @@ def worst_dictionary(
         raise ValueError(f"kappa = {kappa}: must lie in 1..1e8 (above, float64 cannot hold the dictionary)")
     d = checks.count(d, "d", 2)
     n = checks.count(d if n is None else n, "n", d)
-    eigenvalues = torch.full((d,), n / d, dtype=torch.float64)
+    at_home = {"dtype": torch.float64, "device": "cpu"}
+    eigenvalues = torch.full((d,), n / d, **at_home)
     eigenvalues[0], eigenvalues[-1] = 2 * n / d * kappa / (1 + kappa), 2 * n / d / (1 + kappa)
-    f = torch.zeros(d, dtype=torch.float64)
+    f = torch.zeros(d, **at_home)
     f[0], f[-1] = math.sqrt(kappa / (1 + kappa)), math.sqrt(1 / (1 + kappa))
     # What is left for the other features, C - f f^T, factored within the plane of e_1 and e_d: f there is R^(1/2) w
     # with w the diagonal, which C keeps with weight (1 - d/n) and its orthogonal complement with weight 1.
     root = eigenvalues.sqrt()
     others = torch.diag(root)[:, 1:-1]
-    across = torch.zeros(d, 2, dtype=torch.float64)
+    across = torch.zeros(d, 2, **at_home)
     across[0], across[-1] = root[0] / math.sqrt(2), root[-1] / math.sqrt(2)
     across[0, 0], across[-1, 0] = across[0, 0] * math.sqrt(1 - d / n), across[-1, 0] * math.sqrt(1 - d / n)
     across[-1, 1] = -across[-1, 1]
@@ -58,8 +65,8 @@ def worst_dictionary(
     rest = _unit_columns(torch.nn.functional.pad(rest, (0, n - 1 - rest.shape[1])))
     W = torch.cat([f[:, None], rest], 1)
     if generator is not None:
-        W = torch.linalg.qr(torch.randn(d, d, generator=generator, dtype=torch.float64)).Q @ W
-    return W, 0
+        W = torch.linalg.qr(torch.randn(d, d, generator=generator, **at_home)).Q @ W
+    return W.to(choose_device(device)), 0
 
 
 def _unit_columns(X: Float[Tensor, "d n"]) -> Float[Tensor, "d n"]:

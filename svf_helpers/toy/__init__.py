@@ -3,9 +3,9 @@
 from .config import DEFAULT_PAIRS, ToyConfig
 from .gradient import Gradient
 from .model import Batch, Parameters, head_logits, losses, strengths, target_logits
+from .recorder import History
 from .run import ToyRun
 from .sweep import sweep
-from .trail import History
 from .training import initial_weights, train
 
 __all__ = [

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from typing import Literal
+from typing import Literal, TypeAlias
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from svf_helpers.rope import Rotary
+
+# Numbers of Python's or NumPy's; the configuration keeps Python's.
+Whole: TypeAlias = int | np.integer
+Number: TypeAlias = float | np.floating
 
 DEFAULT_PAIRS = {(0, 4): 24.0, (1, 5): 21.0, (2, 6): 18.0, (3, 7): 15.0}
 
@@ -28,8 +33,8 @@ class ToyConfig:
         c: context length, the number of keys each query sees; at least 2.
         p: probability that a feature is present in a token, in (0, 1].
         lam: weight of the attention loss against the reconstruction loss.
-        pairs: target logits, ``{(i, j): T_ij}``: added where feature i is in the query and j in the key.
-            Empty: the model is trained without attention loss (the paper's Figure 1a).
+        pairs: target logits, ``{(i, j): T_ij}`` or triples (i, j, T_ij): added where feature i is in the query and j
+            in the key. Empty: the model is trained without attention loss (the paper's Figure 1a).
         keys: key tokens a step; a step has ``keys // c`` queries, each with keys of its own.
         lr: peak learning rate of AdamW.
         schedule: "cosine" decays the rate to 0 along a quarter cosine; "constant" leaves it alone.
@@ -49,22 +54,22 @@ class ToyConfig:
         (((2, 3), (0, 1)), 256, 1280)
     """
 
-    n: int = 20
-    d: int = 10
-    r: int = 10
-    c: int = 4
-    p: float = 0.52
-    lam: float = 4.0
-    pairs: Mapping[tuple[int, int], float] | Iterable[tuple[int, int, float]] = field(
+    n: Whole = 20
+    d: Whole = 10
+    r: Whole = 10
+    c: Whole = 4
+    p: Number = 0.52
+    lam: Number = 4.0
+    pairs: Mapping[tuple[Whole, Whole], Number] | Iterable[Sequence[Number]] = field(
         default_factory=lambda: dict(DEFAULT_PAIRS)
     )
-    keys: int = 1024
-    lr: float = 1e-3
+    keys: Whole = 1024
+    lr: Number = 1e-3
     schedule: Literal["cosine", "constant"] = "cosine"
-    weight_decay: float = 0.01
+    weight_decay: Number = 0.01
     scale_logits: bool = False
-    positions: int = 0
-    bands: Mapping[tuple[int, int], int] | Iterable[tuple[int, int, int]] = ()
+    positions: Whole = 0
+    bands: Mapping[tuple[Whole, Whole], Whole] | Iterable[Sequence[Whole]] = ()
 
     def __post_init__(self):
         # Plain numbers whatever was given (NumPy's, 1 for 1.0): equal configurations then have equal JSON.
@@ -146,8 +151,8 @@ class ToyConfig:
 
     @property
     def targets(self) -> Float[Tensor, "n n"]:
-        """The matrix T of target logits, queries as rows."""
-        T = torch.zeros(self.n, self.n)
+        """The matrix T of target logits, queries as rows, on the CPU."""
+        T = torch.zeros(self.n, self.n, dtype=torch.float32, device="cpu")
         for i, j, t in self.pairs:
             T[i, j] = t
         return T
@@ -158,7 +163,12 @@ class ToyConfig:
 
 
 def plain_pairs(given) -> tuple[tuple[int, int, float], ...]:
-    """Pairs as (i, j, target) triples of plain numbers, from a mapping or from triples."""
+    """Pairs as (i, j, target) triples of plain numbers, from a mapping or from triples.
+
+    Example:
+        >>> plain_pairs({(0, 4): 24}), plain_pairs([[0, 4, 24]])
+        (((0, 4, 24.0),), ((0, 4, 24.0),))
+    """
     try:
         rows = [(*ij, t) for ij, t in given.items()] if isinstance(given, Mapping) else [tuple(row) for row in given]
         return tuple((operator.index(i), operator.index(j), float(t)) for i, j, t in rows)
@@ -167,7 +177,12 @@ def plain_pairs(given) -> tuple[tuple[int, int, float], ...]:
 
 
 def plain_bands(given) -> tuple[tuple[int, int, int], ...]:
-    """Bands as (i, j, band) triples of plain integers, from a mapping or from triples."""
+    """Bands as (i, j, band) triples of plain integers, from a mapping or from triples.
+
+    Example:
+        >>> plain_bands({(0, 4): 1})
+        ((0, 4, 1),)
+    """
     try:
         rows = [(*ij, band) for ij, band in given.items()] if isinstance(given, Mapping) else map(tuple, given)
         return tuple((operator.index(i), operator.index(j), operator.index(band)) for i, j, band in rows)
@@ -181,7 +196,12 @@ PER_INSTANCE = ("n", "d", "r", "p", "lam", "pairs", "bands")
 
 
 def batch_key(config: ToyConfig) -> tuple:
-    """Configurations with equal keys can be trained in one batch."""
+    """What configurations have to agree in to be trained in one batch.
+
+    Example:
+        >>> batch_key(ToyConfig()) == batch_key(ToyConfig(p=0.9)), batch_key(ToyConfig()) == batch_key(ToyConfig(c=8))
+        (True, False)
+    """
     key = {field.name: getattr(config, field.name) for field in fields(ToyConfig) if field.name not in PER_INSTANCE}
     key["whether there are pairs"] = bool(config.pairs)
     # the bands' frequencies depend on r, and the row of draws after the n features places the tokens
@@ -189,8 +209,15 @@ def batch_key(config: ToyConfig) -> tuple:
     return tuple(key.items())
 
 
-def check_one_batch(configs: list[ToyConfig]) -> None:
-    """Refuse configurations that cannot be trained in one batch, naming what differs."""
+def check_one_batch(configs: Sequence[ToyConfig]) -> None:
+    """Refuse configurations that cannot be trained in one batch, naming what differs.
+
+    Raises:
+        ValueError: for configurations that differ in more than one batch allows.
+
+    Example:
+        >>> check_one_batch([ToyConfig(p=0.1), ToyConfig(p=0.9)])  # these can
+    """
     for (name, first), *others in zip(*map(batch_key, configs), strict=True):
         values = sorted({first, *(value for _, value in others)}, key=str)
         if len(values) > 1:

@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from .model import Batch, Parameters
-from .turning import offsets
+from .rotary_tables import offsets
 
 
 class Gradient:
@@ -79,7 +79,7 @@ class Gradient:
         x_query, x_key = x[..., :Q], x[..., Q:]
         q = torch.bmm(params.W_Q.mT @ params.W, x_query, out=self._array("q", (I, r, Q), x))
         k = torch.bmm(params.W_K.mT @ params.W, x_key, out=self._array("k", (I, r, c * Q), x))
-        turn = None if batch.turning is None else batch.turning.of_tokens(positions)
+        turn = None if batch.rotary is None else batch.rotary.of_tokens(positions)
         if turn is not None:
             q, k = turn.rotate(q, slice(Q)), turn.rotate(k, slice(Q, None))
         by_query = k.view(I, r, c, Q)
@@ -104,8 +104,8 @@ class Gradient:
         x_i = x_query[self._instance, batch.pair_query].mul_(batch.pair_target)
         y_j = x_key[self._instance, batch.pair_key].unflatten(-1, (batch.c, batch.queries))
         y_j.mul_(x_i[:, :, None])
-        if batch.turning is not None:
-            y_j.mul_(batch.turning.of_targets(offsets(positions, batch.queries, batch.c)))
+        if batch.rotary is not None:
+            y_j.mul_(batch.rotary.of_targets(offsets(positions, batch.queries, batch.c)))
         return y_j.sum(1)
 
     def _array(self, name: str, shape, like: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from .config import ToyConfig, check_one_batch
-from .turning import Turning, offsets
+from .rotary_tables import RotaryTables, offsets
 
 
 class Parameters(NamedTuple):
@@ -40,7 +40,7 @@ class Batch:
     """What differs between the instances of a batch, as tensors; pairs are padded with targets of 0.
 
     ``features`` and ``logit_scale`` are numbers where all instances agree, and [I, 1, 1] where they do not.
-    ``turning`` rotates queries and keys by their positions; None without positions.
+    ``rotary`` turns queries and keys by their positions; None without positions.
 
     Example:
         >>> batch = Batch.of([ToyConfig(p=0.1), ToyConfig(p=0.9, pairs={(0, 4): 24.0})])
@@ -59,7 +59,7 @@ class Batch:
     pair_query: Int[Tensor, "I P"]
     pair_key: Int[Tensor, "I P"]
     pair_target: Float[Tensor, "I P 1"]
-    turning: Turning | None = None
+    rotary: RotaryTables | None = None
 
     @classmethod
     def of(cls, configs: Sequence[ToyConfig], device="cpu", dtype=torch.float32) -> Batch:
@@ -83,14 +83,18 @@ class Batch:
             pair_query=table[..., 0].long(),
             pair_key=table[..., 1].long(),
             pair_target=table[..., 2:],
-            turning=Turning.of(configs, most, device, dtype) if first.positions else None,
+            rotary=RotaryTables.of(configs, most, device, dtype) if first.positions else None,
         )
 
 
-def strengths(u: Float[Tensor, "I n T"], p: Float[Tensor, "I 1 1"] | float) -> Float[Tensor, "I n T"]:
+def strengths(u: Float[Tensor, "*any"], p: Float[Tensor, "..."] | float) -> Float[Tensor, "*any"]:
     """Feature strengths x = b u', b ~ Bernoulli(p), u' ~ U[0, 1], from one uniform draw u each.
 
     ``max(0, (u - (1 - p)) / p)`` has exactly that law: it is 0 with probability 1 - p, else uniform.
+
+    Args:
+        u: uniform on [0, 1], of any shape.
+        p: probability that a feature is there; a number, or what broadcasts against ``u``.
 
     Example:
         >>> strengths(torch.tensor([0.1, 0.5, 0.75, 1.0]), p=0.5)  # twice absent, half there, fully there
@@ -100,7 +104,12 @@ def strengths(u: Float[Tensor, "I n T"], p: Float[Tensor, "I 1 1"] | float) -> F
 
 
 def strengths_(u: Float[Tensor, "I n T"], p: Float[Tensor, "I 1 1"]) -> Float[Tensor, "I n T"]:
-    """:func:`strengths` in place of the draws, for the training loop."""
+    """:func:`strengths` in place of the draws, for the training loop.
+
+    Example:
+        >>> strengths_(torch.tensor([[[0.1, 0.75]]]), torch.full((1, 1, 1), 0.5))
+        tensor([[[0.0000, 0.5000]]])
+    """
     return u.mul_(1 / p).add_(1 - 1 / p).clamp_(min=0)
 
 
@@ -122,15 +131,15 @@ def target_logits(
     x_i = x_query[instance, batch.pair_query] * batch.pair_target  # [I, P, Q]
     y_j = x_key[instance, batch.pair_key]  # [I, P, c, Q]
     by_pair = x_i[:, :, None] * y_j
-    if batch.turning is not None:
-        by_pair = by_pair * batch.turning.of_targets(offsets(positions, batch.queries, batch.c))
+    if batch.rotary is not None:
+        by_pair = by_pair * batch.rotary.of_targets(offsets(positions, batch.queries, batch.c))
     return by_pair.sum(1)
 
 
 def losses(
     params: Parameters, x: Float[Tensor, "I n T"], batch: Batch, positions: Int[Tensor, "I T"] | None = None
 ) -> tuple[Float[Tensor, " I"], Float[Tensor, " I"]]:
-    """Reconstruction loss (mean over tokens and features) and attention loss (cross-entropy in nats, mean of queries).
+    """Reconstruction loss (mean over tokens and features) and attention loss (mean cross-entropy of queries, in nats).
 
     The training objective is ``L_rec + lam * L_attn``. Without pairs the attention loss is 0.
 
@@ -167,8 +176,8 @@ def head_logits(
     """
     t_query, t_key = t[..., : batch.queries], t[..., batch.queries :]
     q, k = params.W_Q.mT @ t_query, params.W_K.mT @ t_key
-    if batch.turning is not None:
-        turn = batch.turning.of_tokens(positions)
+    if batch.rotary is not None:
+        turn = batch.rotary.of_tokens(positions)
         q, k = turn.rotate(q, slice(batch.queries)), turn.rotate(k, slice(batch.queries, None))
     k = rearrange(k, "I r (c Q) -> I r c Q", c=batch.c)
     return (q[:, :, None] * k).sum(1) * batch.logit_scale
@@ -177,5 +186,13 @@ def head_logits(
 def split_tokens(
     x: Float[Tensor, "I n T"], batch: Batch
 ) -> tuple[Float[Tensor, "I n Q"], Float[Tensor, "I n c Q"]]:
-    """The queries' columns, and the keys' by key and query."""
+    """The queries' columns, and the keys' by key and query.
+
+    Example:
+        >>> batch = Batch.of([ToyConfig(n=1, d=1, r=1, c=2, keys=4, pairs={})])  # two queries with two keys each
+        >>> query, key = split_tokens(torch.arange(6.0)[None, None], batch)
+        >>> query.squeeze(), key.squeeze()
+        (tensor([0., 1.]), tensor([[2., 3.],
+                                   [4., 5.]]))
+    """
     return x[..., : batch.queries], x[..., batch.queries :].unflatten(-1, (batch.c, batch.queries))

@@ -9,8 +9,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ..device import choose_device, on_device
 from .config import ToyConfig
 from .model import strengths
+
+# Where contexts are drawn, so that a seed gives the same ones on every device.
+AT_HOME = {"dtype": torch.float32, "device": "cpu"}
 
 
 class Contexts(NamedTuple):
@@ -27,18 +31,23 @@ class Contexts(NamedTuple):
 
 
 def planted_contexts(
-    config: ToyConfig, ranks: Sequence[int], count: int, generator: torch.Generator | None = None
+    config: ToyConfig,
+    ranks: Sequence[int],
+    count: int,
+    generator: torch.Generator | None = None,
+    device: str | torch.device = "cpu",
 ) -> Contexts:
-    """Contexts in which exactly the pairs of some ranks are there: query features in the query, key features in key 0.
+    """Draw contexts with the pairs of some ranks and no others: query features in the query, key features in key 0.
 
     All other features of interest are absent, from the query and from every key; the features of no interest come and
-    go as the model was trained on them. A planted feature is there for certain, its strength uniform on [0, 1].
+    go as the model was trained on them. A planted feature is always there, its strength uniform on [0, 1].
 
     Args:
         config: the model's sizes, probability and pairs.
         ranks: which pairs, 0 for the largest target; none plants nothing.
         count: how many contexts.
-        generator: for repeatable draws.
+        generator: for repeatable draws; on the CPU.
+        device: where the contexts are wanted.
 
     Raises:
         ValueError: for a rank that no pair has.
@@ -59,23 +68,27 @@ def planted_contexts(
     drawn.keys[..., of_interest] = 0
     for rank in ranks:
         i, j = pairs[rank]
-        drawn.query[:, i] = torch.rand(count, generator=generator)
-        drawn.keys[:, 0, j] = torch.rand(count, generator=generator)
-    return drawn
+        drawn.query[:, i] = torch.rand(count, generator=generator, **AT_HOME)
+        drawn.keys[:, 0, j] = torch.rand(count, generator=generator, **AT_HOME)
+    return Contexts(*on_device(device, *drawn))
 
 
-def free_contexts(config: ToyConfig, count: int, generator: torch.Generator | None = None) -> Contexts:
-    """Contexts as the model is trained on them, every feature there with probability p.
+def free_contexts(
+    config: ToyConfig, count: int, generator: torch.Generator | None = None, device: str | torch.device = "cpu"
+) -> Contexts:
+    """Draw contexts as the model is trained on them, every feature there with probability p.
 
     Example:
         >>> free_contexts(ToyConfig(p=1.0), 2, torch.Generator().manual_seed(0)).keys.shape
         torch.Size([2, 4, 20])
     """
-    x = strengths(torch.rand(count, 1 + config.c, config.n, generator=generator), config.p)
-    return Contexts(x[:, 0].clone(), x[:, 1:].clone())
+    x = strengths(torch.rand(count, 1 + config.c, config.n, generator=generator, **AT_HOME), config.p)
+    return Contexts(*on_device(device, x[:, 0].clone(), x[:, 1:].clone()))
 
 
-def strength_moments(config: ToyConfig) -> tuple[Float[Tensor, "n n"], Float[Tensor, "n n"]]:
+def strength_moments(
+    config: ToyConfig, device: str | torch.device = "cpu"
+) -> tuple[Float[Tensor, "n n"], Float[Tensor, "n n"]]:
     r"""Second moments of feature strengths in float64: raw, $\mathbb E[xx^\top]$, and centred.
 
     A strength has mean p/2 and mean square p/3, and strengths are independent. The moments of tokens are $W$ times
@@ -87,5 +100,5 @@ def strength_moments(config: ToyConfig) -> tuple[Float[Tensor, "n n"], Float[Ten
         (0.3333, 0.25, 0.0833)
     """
     mean, square = config.p / 2, config.p / 3
-    centred = (square - mean**2) * torch.eye(config.n, dtype=torch.float64)
+    centred = (square - mean**2) * torch.eye(config.n, dtype=torch.float64, device=choose_device(device))
     return centred + mean**2, centred

@@ -12,7 +12,7 @@ from torch import Tensor
 from ..qk import QKSVD, qk_svd
 from .config import ToyConfig, plain_bands, plain_pairs
 from .model import Parameters
-from .trail import History
+from .recorder import History
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +53,7 @@ class ToyRun:
 
         Example:
             >>> from svf_helpers.toy import train
-        >>> run = train([ToyConfig(n=12), ToyConfig(n=20)], steps=1, device="cpu")
+            >>> run = train([ToyConfig(n=12), ToyConfig(n=20)], steps=1, device="cpu")
             >>> tuple(run.W.shape), tuple(run.only([0]).W.shape)
             ((2, 10, 20), (1, 10, 12))
         """
@@ -62,7 +62,7 @@ class ToyRun:
         sizes = {(config.n, config.d, config.r) for config in configs}
         if len(sizes) != 1:
             raise ValueError(f"only: one or more instances of one size are wanted, not of (n, d, r) = {sorted(sizes)}")
-        (n, d, r), at = sizes.pop(), torch.tensor(instances)
+        (n, d, r), at = sizes.pop(), torch.tensor(instances, device="cpu")
         own = {"W": (d, n), "b": (n,), "W_Q": (d, r), "W_K": (d, r), "loss_rec": (), "loss_attn": ()}
 
         def cut(array: Tensor, name: str, axis: int) -> Tensor:
@@ -80,6 +80,12 @@ class ToyRun:
 
         Raises:
             ValueError: for a name that is no field of a configuration.
+
+        Example:
+            >>> from svf_helpers.toy import train
+            >>> run = train([ToyConfig(p=0.2), ToyConfig(p=0.6)], steps=1, seed=[0, 1], device="cpu")
+            >>> run.where(p=0.6), run.where(p=0.6, seed=0)
+            ([1], [])
         """
         seed = wanted.pop("seed", None)
         unknown = set(wanted) - {field.name for field in fields(ToyConfig)}

@@ -23,6 +23,12 @@ class UniformStream:
         shape: (rows, T) of the draws a step.
         device: where the draws are wanted.
         rows: how many of the rows each instance draws, where not all; the others are 0, an absent feature's draw.
+
+    Example:
+        >>> stream = UniformStream([3, 3], (2, 4), torch.device("cpu"))
+        >>> first, second = stream.next()
+        >>> torch.equal(first, second), bool(((first >= 0) & (first <= 1)).all())
+        (True, True)
     """
 
     def __init__(
@@ -33,8 +39,9 @@ class UniformStream:
         self.device = device
         self._of_instance = torch.tensor([self.distinct.index(one) for one in wanted], device=device)
         self._one_each = wanted == self.distinct
-        self._drawn = torch.zeros(len(self.distinct), *shape, device=device)
-        self._handed_out = None if self._one_each else torch.empty(len(wanted), *shape, device=device)
+        to = {"dtype": torch.float32, "device": device}
+        self._drawn = torch.zeros(len(self.distinct), *shape, **to)
+        self._handed_out = None if self._one_each else torch.empty(len(wanted), *shape, **to)
         self._own = [drawn[:count] for drawn, (_, count) in zip(self._drawn, self.distinct, strict=True)]
         if device.type == "cpu":
             self._sources = [np.random.SFC64(seed) for seed, _ in self.distinct]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
 
 from ..device import choose_device
-from .config import ToyConfig, batch_key
+from .config import ToyConfig, Whole, batch_key
 from .run import ToyRun
 from .training import train
 
@@ -24,7 +24,7 @@ def sweep(
     steps: int = 20_000,
     seeds: Sequence[int] = (0,),
     *,
-    record: Sequence[int] | None = None,
+    record: Iterable[Whole] | None = None,
     device: str | torch.device = "auto",
     progress: bool = False,
     workdir: Path | str | None = None,

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +16,13 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from ..device import choose_device, one_thread_if
-from .config import ToyConfig
+from .checkpoint import TrainingCheckpoint, interrupted_between_steps
+from .config import ToyConfig, Whole
 from .gradient import Gradient
 from .model import Batch, Parameters, losses, strengths_
-from .place import Place, interrupted_between_steps
+from .recorder import HistoryRecorder
 from .run import ToyRun
 from .stream import UniformStream
-from .trail import Trail
 
 # Strengths a step below which one thread of a CPU is as fast as several.
 SMALL_BATCH = 400_000
@@ -34,7 +34,7 @@ def train(
     seed: int | Sequence[int] = 0,
     *,
     dictionary: Float[Tensor, "d n"] | Float[Tensor, "I d n"] | None = None,
-    record: Sequence[int] | None = None,
+    record: Iterable[Whole] | None = None,
     device: str | torch.device = "auto",
     progress: bool | str = False,
     checkpoint: Path | str | None = None,
@@ -102,8 +102,9 @@ def train(
         position = 1 if shape.positions else 0
         rows = [config.n + position for config in configs]
         stream = UniformStream(seeds, (n + position, shape.tokens), device, rows)
-    trail = Trail(recorded)
-    place = Place(checkpoint, flat, optimiser, stream, trail, _fingerprint(configs, seeds, steps, recorded, fixed))
+    recorder = HistoryRecorder(recorded)
+    fingerprint = _fingerprint(configs, seeds, steps, recorded, fixed)
+    place = TrainingCheckpoint(checkpoint, flat, optimiser, stream, recorder, fingerprint)
     start = place.load()
     label = progress if isinstance(progress, str) else "training"
     bar = tqdm(total=steps, initial=start, desc=label, unit="step", disable=not progress, mininterval=1)
@@ -113,14 +114,14 @@ def train(
         with torch.no_grad(), one_thread_if(small), interrupted_between_steps() as interruption:
             while True:
                 interruption()
-                if step == steps and step not in trail.wanted:
+                if step == steps and step not in recorder.wanted:
                     break
                 held = stream.state() if step == steps else None
                 u, whole = stream.next(), False
-                positions = batch.turning.draw(u[:, n]) if shape.positions else None
+                positions = batch.rotary.draw(u[:, n]) if shape.positions else None
                 x = strengths_(u[:, :n], batch.p)
-                if step in trail.wanted:
-                    trail.add(step, params, losses(params, x, batch, positions))
+                if step in recorder.wanted:
+                    recorder.add(step, params, losses(params, x, batch, positions))
                 if step == steps:  # the loss after the last step uses draws that no further step will
                     stream.restore(held)
                     break
@@ -139,11 +140,16 @@ def train(
         bar.close()
     place.save(step)
     final = Parameters(*(tensor.detach().clone() for tensor in params))
-    return ToyRun(configs, seeds, steps, *final, history=trail.history() if recorded else None)
+    return ToyRun(configs, seeds, steps, *final, history=recorder.history() if recorded else None)
 
 
 def learning_rate(config: ToyConfig, step: int, steps: int) -> float:
-    """The rate of one step: a quarter cosine from ``config.lr`` to 0, or constant."""
+    """The rate of one step: a quarter cosine from ``config.lr`` to 0, or constant.
+
+    Example:
+        >>> [round(learning_rate(ToyConfig(lr=1.0), step, steps=90), 3) for step in (0, 60, 90)]
+        [1.0, 0.5, 0.0]
+    """
     if config.schedule == "constant":
         return config.lr
     return config.lr * math.cos(math.pi / 2 * step / steps)
@@ -163,11 +169,12 @@ def initial_weights(config: ToyConfig | Sequence[ToyConfig], seeds: Sequence[int
     """
     configs = [config] * len(seeds) if isinstance(config, ToyConfig) else list(config)
     n, d, r = (max(getattr(config, name) for config in configs) for name in "ndr")
-    weights = Parameters(*(torch.zeros(len(configs), *shape) for shape in ((d, n), (n,), (d, r), (d, r))))
+    to = {"dtype": torch.float32, "device": "cpu"}
+    weights = Parameters(*(torch.zeros(len(configs), *shape, **to) for shape in ((d, n), (n,), (d, r), (d, r))))
     for i, (one, seed) in enumerate(zip(configs, seeds, strict=True)):
-        generator = torch.Generator().manual_seed(seed)
+        generator = torch.Generator("cpu").manual_seed(seed)
         for array, columns in ((weights.W, one.n), (weights.W_Q, one.r), (weights.W_K, one.r)):
-            drawn = torch.randn(one.d, columns, generator=generator)
+            drawn = torch.randn(one.d, columns, generator=generator, **to)
             array[i, : one.d, :columns] = drawn * math.sqrt(2 / (one.d + columns))
     return weights
 
@@ -231,7 +238,8 @@ def _views(flat: Tensor, like: Parameters, trained: Sequence[str]):
 
 
 def _fingerprint(configs, seeds, steps, recorded, fixed) -> str:
-    what = json.dumps([[config.to_dict() for config in configs], seeds, steps, recorded], sort_keys=True).encode()
+    """Of the run that a checkpoint belongs to; the number changes when the checkpoint's form does."""
+    what = json.dumps([2, [config.to_dict() for config in configs], seeds, steps, recorded], sort_keys=True).encode()
     if fixed is not None:
         what += fixed.cpu().numpy().tobytes()
     return hashlib.sha256(what).hexdigest()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from svf_helpers.chapters.kit.toy_runs import both_sides
 from svf_helpers.experiments.registry import experiment
 
 DELTAS = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0)
@@ -68,8 +69,7 @@ def anisotropy(scale, device, progress, workdir):
         }
         grid = (len(deltas), directions, count, 2)
         for measure, alignment in measures.items():
-            both = torch.stack([alignment.query, alignment.key], -1)
-            arrays[f"summary_{name}_{measure}"] = both.reshape(grid).numpy()
+            arrays[f"summary_{name}_{measure}"] = both_sides(alignment).reshape(grid)
         C = gram(W)
         whitened = whitened_qk_svd(W_Q, W_K, C, C).S / run.configs[0].r ** 0.5
         arrays[f"S_{name}"] = svd.S.reshape(len(deltas), directions, -1).numpy()

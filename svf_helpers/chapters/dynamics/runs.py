@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from svf_helpers.chapters.kit.toy_runs import LOOSE, config_of, trained
+from svf_helpers.chapters.kit.toy_runs import LOOSE, both_sides, config_of, trained
 from svf_helpers.experiments.registry import experiment
 
 
@@ -41,7 +41,7 @@ def dynamics(scale, device, progress, workdir):
         "loss_attn": history.loss_attn.numpy(),
         "tied": alignment.tied.numpy(),
         "summary_final_S": svd.S[-1].numpy(),
-        "summary_final_cosine": np.stack([alignment.query[-1], alignment.key[-1]], -1),
+        "summary_final_cosine": both_sides(alignment)[-1],
         "cosine_query": alignment.query.numpy(),
         "cosine_key": alignment.key.numpy(),
         "W_first_seed": history.W[:, 0].numpy().astype(np.float16),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from svf_helpers.chapters.kit.toy_runs import LOOSE, config_of, every_seed, trained, weights
+from svf_helpers.chapters.kit.toy_runs import LOOSE, both_sides, config_of, every_seed, reached_svd, trained, weights
 from svf_helpers.experiments.registry import experiment
 
 # Linear, as in the paper, whose own numbers are not known to us. They end well above 0: a pair with a weak target does
@@ -36,7 +36,7 @@ def many_pairs(scale, device, progress, workdir):
         "targets": np.array([target for *_, target in config.pairs]),
         "seed": np.array(run.seeds),
         "summary_S": svd.S.cpu().numpy(),
-        "summary_cosine": np.stack([alignment.query.cpu(), alignment.key.cpu()], -1),
+        "summary_cosine": both_sides(alignment),
     }
     return arrays, config_of(run)
 
@@ -54,15 +54,13 @@ def shared_vectors(scale, device, progress, workdir):
     lam = 4 weighs a reconstruction loss averaged over the 20 features; lam = 0.2 is what 4 becomes when it is summed.
     """
     from svf_helpers.alignment import best_alignment, rank_alignment
-    from svf_helpers.features import on_feature_span
-    from svf_helpers.qk import qk_svd
     from svf_helpers.toy import ToyConfig
 
     seeds, steps = (range(5), 20_000) if scale == "paper" else (range(1), 3_000)
     grid = [ToyConfig(p=p, lam=lam) for lam in (0.2, 4.0) for p in (0.52, 0.14, 0.0737, 0.0384)]
     configs, seeds = every_seed(grid, seeds)
     run = trained(configs, seeds, steps, device, progress, workdir)
-    svd = qk_svd(on_feature_span(run.W, run.W_Q), on_feature_span(run.W, run.W_K))
+    svd = reached_svd(run.W, run.W_Q, run.W_K)
     pairs = configs[0].ranked_pairs
     both = {"rank": rank_alignment(run.W, svd, pairs), "best": best_alignment(run.W, svd, pairs)}
     arrays = {
@@ -74,5 +72,5 @@ def shared_vectors(scale, device, progress, workdir):
         "vector": both["best"].vector.cpu().numpy(),
     }
     for name, alignment in both.items():
-        arrays[f"summary_cosine_{name}"] = np.stack([alignment.query.cpu(), alignment.key.cpu()], -1)
+        arrays[f"summary_cosine_{name}"] = both_sides(alignment)
     return arrays, config_of(run)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from svf_helpers.chapters.kit.toy_runs import LOOSE, both_sides, reached_svd
 from svf_helpers.experiments.registry import experiment
-
-# As for the other runs of the toy model: a re-run on another processor may miss an unconverged summary a little.
-LOOSE = {"summary_*": 0.05}
 
 #: The swept values, around the defaults of Table 1. The paper names n = 10 to 30, r and two decades of lambda; the
 #: values between its ends, and those of c, are our choice.
@@ -24,23 +22,22 @@ STEPS = {"p": 40_000, "lam": 20_000, "n": 20_000, "r": 20_000, "c": 20_000}
 def _measures(run) -> dict[str, np.ndarray]:
     """Per seed: |cos| of each pair and side with the singular vector of its rank, and with any; singular values.
 
-    Of the head as tokens see it (weights projected on the span of the features): what it keeps of its initial weights
-    in a direction that no feature uses can be no alignment and no failure of one.
+    Of the head as tokens see it; ``raw`` is by rank, and of the head as it is.
     """
     from svf_helpers.alignment import best_alignment, rank_alignment
-    from svf_helpers.features import on_feature_span
-    from svf_helpers.qk import qk_svd
 
     pairs = run.configs[0].ranked_pairs
-    plain = run.svd()
-    reached = qk_svd(on_feature_span(run.W, run.W_Q), on_feature_span(run.W, run.W_K))
-    by_rank, best = rank_alignment(run.W, reached, pairs), best_alignment(run.W, reached, pairs)
-    raw = rank_alignment(run.W, plain, pairs)
-    sides = lambda found: np.stack([found.query.cpu().numpy(), found.key.cpu().numpy()], -1)  # noqa: E731
+    reached = reached_svd(run.W, run.W_Q, run.W_K)
+    best = best_alignment(run.W, reached, pairs)
     S = np.zeros((len(run), 10))
     S[:, : reached.S.shape[-1]] = reached.S.cpu().numpy()
-    return {"cosine": sides(by_rank), "best": sides(best), "raw": sides(raw), "S": S,
-            "vector": best.vector.cpu().numpy()}
+    return {
+        "cosine": both_sides(rank_alignment(run.W, reached, pairs)),
+        "best": both_sides(best),
+        "raw": both_sides(rank_alignment(run.W, run.svd(), pairs)),
+        "S": S,
+        "vector": best.vector.cpu().numpy(),
+    }
 
 
 @experiment(
@@ -85,15 +82,12 @@ def robustness(scale, device, progress, workdir):
 def _along_training(runs) -> dict[str, np.ndarray]:
     """|cos| by rank of each pair and side at every recorded step: [values of p, steps, seeds, pairs, sides]."""
     from svf_helpers.alignment import rank_alignment
-    from svf_helpers.features import on_feature_span
-    from svf_helpers.qk import qk_svd
 
     along = []
     for run in runs:
         past = run.history
-        svd = qk_svd(on_feature_span(past.W, past.W_Q), on_feature_span(past.W, past.W_K))
-        found = rank_alignment(past.W, svd, run.configs[0].ranked_pairs)
-        along.append(np.stack([found.query.numpy(), found.key.numpy()], -1).astype(np.float16))
+        found = rank_alignment(past.W, reached_svd(past.W, past.W_Q, past.W_K), run.configs[0].ranked_pairs)
+        along.append(both_sides(found).astype(np.float16))
     return {"step": runs[0].history.steps.numpy(), "along_cosine": np.stack(along)}
 
 

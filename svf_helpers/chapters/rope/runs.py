@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from svf_helpers.chapters.kit.toy_runs import LOOSE, both_sides
 from svf_helpers.experiments.registry import experiment
-
-LOOSE = {"summary_*": 0.05}
 
 #: Three pairs whose targets do not depend on positions, and a positional one. Strengths are our choice.
 PAIRS = {(0, 3): 24.0, (1, 4): 21.0, (2, 5): 18.0, (6, 7): 15.0}
@@ -51,7 +50,7 @@ def rope(scale, device, progress, workdir):
             rows["summary_S"] += list(svd.S.cpu().numpy())
             by_rank, best = rank_alignment(run.W, svd, pairs), best_alignment(run.W, svd, pairs)
             for name, found in (("cosine", by_rank), ("best", best)):
-                rows[f"summary_{name}"] += list(torch.stack([found.query, found.key], -1).cpu().numpy())
+                rows[f"summary_{name}"] += list(both_sides(found))
             sides = ((run.W_Q, [i for i, _ in pairs]), (run.W_K, [j for _, j in pairs]))
             energy = [band_energy((weights.mT @ run.W[..., some]).mT, config.rotary) for weights, some in sides]
             rows["summary_energy"] += list(torch.stack(energy, 2).cpu().numpy())  # [pair, side, band]

@@ -32,8 +32,16 @@ class History(NamedTuple):
     loss_attn: Float[Tensor, "K I"]
 
 
-class Trail:
-    """Collects a history as training goes."""
+class HistoryRecorder:
+    """Collects a history as training goes.
+
+    Example:
+        >>> recorder, one = HistoryRecorder(wanted=[0]), torch.ones(1)
+        >>> head = torch.zeros(1, 2, 2)
+        >>> recorder.add(0, Parameters(torch.eye(2)[None], torch.zeros(1, 2), head, head), (one, 2 * one))
+        >>> recorder.history().loss_attn
+        tensor([[2.]])
+    """
 
     def __init__(self, wanted: Sequence[int]):
         self.wanted = frozenset(wanted)
@@ -50,12 +58,12 @@ class Trail:
         return History(*(torch.from_numpy(np.stack(column)) for column in zip(*self._rows, strict=True)))
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """For a checkpoint; :meth:`restore` takes it back."""
+        """What a checkpoint keeps of it; :meth:`restore` takes it back."""
         if not self._rows:
             return {}
-        return {f"trail_{i}": np.stack(column) for i, column in enumerate(zip(*self._rows, strict=True))}
+        return {f"history_{i}": np.stack(column) for i, column in enumerate(zip(*self._rows, strict=True))}
 
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
         """Take back what :meth:`arrays` gave."""
-        columns = [arrays[f"trail_{i}"] for i in range(len(History._fields)) if f"trail_{i}" in arrays]
+        columns = [arrays[f"history_{i}"] for i in range(len(History._fields)) if f"history_{i}" in arrays]
         self._rows = [tuple(row) for row in zip(*columns, strict=True)]

@@ -17,16 +17,22 @@ from torch import Tensor
 from .config import ToyConfig
 
 
-class Turn(NamedTuple):
-    """Cosines and sines of every token's angle in every band, for one step."""
+class TokenRotation(NamedTuple):
+    """Cosines and sines of every token's angle in every band, for one step.
+
+    Example:
+        >>> quarter = TokenRotation(cos=torch.zeros(1, 1, 1), sin=torch.ones(1, 1, 1))  # one band, turned by 90 degrees
+        >>> quarter.rotate(torch.tensor([[[1.0], [0.0]]]), slice(None)).flatten()
+        tensor([0., 1.])
+    """
 
     cos: Float[Tensor, "I B T"]
     sin: Float[Tensor, "I B T"]
 
     def rotate(self, q: Float[Tensor, "I r t"], tokens: slice, back: bool = False) -> Float[Tensor, "I r t"]:
-        """Queries or keys of some of the tokens turned by their positions, or ``back``; neighbouring rows are a band.
+        """Turn queries or keys of some of the tokens by their positions, or ``back``; neighbouring rows are a band.
 
-        A rotation's transpose turns back, and that is what a gradient passes through.
+        Turning back is the transpose of turning, and that is what a gradient passes through.
         """
         cos, sin = self.cos[..., tokens], self.sin[..., tokens]
         first, second = q[:, 0::2], q[:, 1::2]
@@ -36,8 +42,15 @@ class Turn(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Turning:
-    """What positions do in a batch of toy models: the angles of the head's bands, and those of the targets."""
+class RotaryTables:
+    """What positions do in a batch of toy models: the angles of the head's bands, and those of the targets.
+
+    Example:
+        >>> config = ToyConfig(pairs={(0, 1): 9.0, (2, 3): 5.0}, positions=8, bands={(2, 3): 0})
+        >>> tables = RotaryTables.of([config], pairs=2, device="cpu", dtype=torch.float32)
+        >>> tables.of_targets(torch.full((1, 1, 1), 3)).flatten()  # three positions apart: cos(3) for the second pair
+        tensor([ 1.0000, -0.9900])
+    """
 
     positions: int
     cos: Float[Tensor, "L B"]
@@ -45,12 +58,13 @@ class Turning:
     target_frequency: Float[Tensor, "I P 1 1"]
 
     @classmethod
-    def of(cls, configs: Sequence[ToyConfig], pairs: int, device, dtype) -> Turning:
-        """For configurations of one batch; ``pairs`` is the number that they are padded to."""
+    def of(cls, configs: Sequence[ToyConfig], pairs: int, device, dtype) -> RotaryTables:
+        """Tables for configurations of one batch; ``pairs`` is the number that they are padded to."""
         first = configs[0]
         frequencies = first.rotary.frequencies
-        angles = first.rotary.angles(torch.arange(first.positions))
-        of_target = torch.zeros(len(configs), pairs, dtype=torch.float64)  # frequency 0: the same at every offset
+        angles = first.rotary.angles(torch.arange(first.positions, device="cpu"))
+        # frequency 0: the same at every offset
+        of_target = torch.zeros(len(configs), pairs, dtype=torch.float64, device="cpu")
         for row, config in zip(of_target, configs, strict=True):
             bands = {(i, j): band for i, j, band in config.bands}
             for at, (i, j, _) in enumerate(config.pairs):
@@ -63,20 +77,24 @@ class Turning:
         """Positions, uniform on 0 .. positions - 1, from uniform draws on [0, 1]."""
         return (u * self.positions).long().clamp_max(self.positions - 1)
 
-    def of_tokens(self, positions: Int[Tensor, "I T"]) -> Turn:
-        """The angles of tokens at these positions."""
-        return Turn(self.cos[positions].mT, self.sin[positions].mT)
+    def of_tokens(self, positions: Int[Tensor, "I T"]) -> TokenRotation:
+        """The rotation of tokens at these positions."""
+        return TokenRotation(self.cos[positions].mT, self.sin[positions].mT)
 
     def of_targets(self, offset: Int[Tensor, "I c Q"]) -> Float[Tensor, "I P c Q"]:
-        """What multiplies each pair's target at each offset: 1 for pairs without a band."""
+        """The factor on each pair's target at each offset: 1 for pairs without a band."""
         return (self.target_frequency * offset[:, None]).cos()
 
 
-def offsets(positions: Int[Tensor, "I T"], queries: int, c: int) -> Int[Tensor, "I c Q"]:
+def offsets(positions: Int[Tensor, "I T"] | None, queries: int, c: int) -> Int[Tensor, "I c Q"]:
     """Query position minus key position, for each query and each of its keys.
 
     Raises:
         ValueError: without positions.
+
+    Example:
+        >>> offsets(torch.tensor([[5, 3, 9]]), queries=1, c=2).flatten()  # a query at 5; keys at 3 and at 9
+        tensor([ 2, -4])
     """
     if positions is None:
         raise ValueError("a model with RoPE needs the tokens' positions [I, T], got None")

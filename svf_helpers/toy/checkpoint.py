@@ -5,29 +5,65 @@ from __future__ import annotations
 import signal
 import threading
 import zipfile
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
+
+from ..files import written_beside
+from .recorder import HistoryRecorder
 
 
-class Place:
-    """A run's place on disk: everything that the next step depends on, in one file that is swapped in whole."""
+class TrainingCheckpoint:
+    """The file that holds everything on which the next step depends, moved into place whole.
 
-    def __init__(self, path, flat, optimiser, stream, trail, fingerprint):
+    Args:
+        path: where it is kept; None keeps nothing.
+        flat: all trained numbers in one tensor.
+        optimiser: of that tensor.
+        stream: of the random draws; has ``state()`` and ``restore(state)``.
+        recorder: of the history so far.
+        fingerprint: of the run; the checkpoint of another run is refused.
+
+    Example:
+        >>> import tempfile
+        >>> from svf_helpers.toy.stream import UniformStream
+        >>> def at_start(folder):
+        ...     flat, stream = torch.zeros(3), UniformStream([0], (2, 4), torch.device("cpu"))
+        ...     optimiser = torch.optim.AdamW([flat])
+        ...     return flat, TrainingCheckpoint(f"{folder}/c.npz", flat, optimiser, stream, HistoryRecorder([]), "mine")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     flat, checkpoint = at_start(folder)
+        ...     _ = flat.fill_(7)
+        ...     checkpoint.save(step=5)
+        ...     flat, checkpoint = at_start(folder)
+        ...     checkpoint.load(), flat
+        (5, tensor([7., 7., 7.]))
+    """
+
+    def __init__(
+        self,
+        path: Path | str | None,
+        flat: Tensor,
+        optimiser: torch.optim.Optimizer,
+        stream,
+        recorder: HistoryRecorder,
+        fingerprint: str,
+    ):
         self.path = Path(path) if path else None
-        self.flat, self.optimiser, self.stream, self.trail = flat, optimiser, stream, trail
+        self.flat, self.optimiser, self.stream, self.recorder = flat, optimiser, stream, recorder
         self.fingerprint = fingerprint
 
     def save(self, step: int) -> None:
+        """Write where the run stands after ``step`` steps."""
         if self.path is None:
             return
         state = self.optimiser.state.get(self.flat, {})
         moments = {key: state[key].cpu().numpy() for key in ("exp_avg", "exp_avg_sq", "step") if state}
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        beside = self.path.with_name(self.path.name + ".part")
-        with beside.open("wb") as file:
+        with written_beside(self.path) as beside, beside.open("wb") as file:
             np.savez(
                 file,
                 fingerprint=self.fingerprint,
@@ -36,11 +72,15 @@ class Place:
                 flat=self.flat.cpu().numpy(),
                 stream=self.stream.state(),
                 **moments,
-                **self.trail.arrays(),
+                **self.recorder.arrays(),
             )
-        beside.replace(self.path)
 
     def load(self) -> int:
+        """Take the run back to where it stood; returns the number of steps done, 0 where nothing is kept.
+
+        Raises:
+            ValueError: the file is damaged or of another run.
+        """
         if self.path is None or not self.path.exists():
             return 0
         try:
@@ -59,16 +99,23 @@ class Place:
             keys = ("exp_avg", "exp_avg_sq", "step")
             self.optimiser.state[self.flat] = {key: torch.from_numpy(arrays[key]).to(self.flat.device) for key in keys}
         self.stream.restore(arrays["stream"])
-        self.trail.restore(arrays)
+        self.recorder.restore(arrays)
         return int(arrays["at"])
 
 
 @contextmanager
-def interrupted_between_steps():
-    """Hold back the first Ctrl-C; yields a function, to call between steps, that raises it then.
+def interrupted_between_steps() -> Iterator[Callable[[], None]]:
+    """Hold back the first Ctrl-C until the function that this yields is called, between two steps.
 
     Half a step cannot be saved. A second Ctrl-C is not held back. Outside the main thread, where Python delivers no
     signals, and where someone else handles them, nothing changes.
+
+    Example:
+        >>> with interrupted_between_steps() as interruption:
+        ...     for step in range(3):
+        ...         interruption()  # a Ctrl-C during the last step is raised here
+        >>> step
+        2
     """
     held = []
 

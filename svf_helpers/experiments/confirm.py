@@ -1,0 +1,101 @@
+"""Proof that newer code gives what older code gave: a quick run by either, made on one machine, equal bit for bit."""
+
+import json
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from svf_helpers.experiments import registry, runner, store
+from svf_helpers.experiments.source import code_hash
+
+
+def confirm(
+    name: str, before: Path, device: str = "cpu", folder: Path | None = None, progress: bool = False
+) -> list[Path]:
+    """Let stored results count as made by the present code, if a quick run now equals one that the older code made.
+
+    The present code's fingerprint is then added to what the stored results say of themselves, at both scales. Nothing
+    else in them changes.
+
+    Args:
+        name: of the experiment.
+        before: folder with ``NAME.quick.npz``, made on this machine by the code that made the stored results (or by
+            code that was confirmed since).
+        device: "cpu" or "cuda"; the one on which that was made.
+        folder: where the stored results are; by default where results are written.
+        progress: draw bars.
+
+    Returns:
+        The files that were changed; none where all were made, or confirmed, by the present code.
+
+    Raises:
+        FileNotFoundError: there is no result in ``before``, or none is stored.
+        ValueError: the result in ``before`` is of other code, another device or other versions than asked for, or the
+            numbers differ.
+    """
+    experiment = registry.get(name)
+    code = code_hash(experiment.run)
+    if not code:
+        raise ValueError(f"{name}: the source of its run is not at hand, so nothing can be said of the code")
+    made, _ = store.open_file(Path(before) / f"{store.stem(name, 'quick')}.npz", name, "quick")
+    place = folder or store.default_out()
+    stored = _stored(name, place)
+    old = made.info["code"]
+    theirs = [result for result in stored if old in result.codes]
+    if not theirs:
+        codes = ", ".join(sorted({code for result in stored for code in result.codes}))
+        raise ValueError(f"{name}: the result in {before} was made by code {old}, those stored by {codes}")
+    waiting = [result for result in theirs if code not in result.codes]
+    if waiting:
+        _same_machine(made, runner.device_name(device), before)
+        options = registry.with_options(experiment, made.info.get("options"))
+        with tempfile.TemporaryDirectory() as workdir:
+            arrays, config = experiment.run(
+                scale="quick", device=device, progress=progress, workdir=Path(workdir), **options
+            )
+        _refuse_differences(made, arrays, config)
+    return [_add_code(place, result, code) for result in waiting]
+
+
+def _stored(name: str, place: Path) -> list[store.Result]:
+    found, missing = [], None
+    for scale in registry.SCALES:
+        try:
+            found.append(store.read(place, name, scale))
+        except FileNotFoundError as error:
+            missing = error
+    if not found:
+        raise missing
+    return found
+
+
+def _same_machine(made: store.Result, device: str, before: Path) -> None:
+    """What can be known of the machine: its device, and the versions of the libraries."""
+    now, then = {"device": device} | runner.versions(), {"device": made.info["device"]} | made.info["versions"]
+    for what in now.keys() - {"svf_helpers"}:  # the book's own version is a matter of its code
+        if now[what] != then.get(what):
+            raise ValueError(
+                f"{made.info['name']}: the result in {before} was made with {what} {then.get(what)}, here it is "
+                f"{now[what]}: equal numbers are not to be expected"
+            )
+
+
+def _refuse_differences(made: store.Result, arrays, config) -> None:
+    found = ["config"] if json.loads(json.dumps(config)) != made.info["config"] else []
+    found += sorted(set(arrays) ^ set(made.arrays))
+    for key in sorted(set(arrays) & set(made.arrays)):
+        new, old = np.asarray(arrays[key]), made[key]
+        if (new.dtype, new.shape) != (old.dtype, old.shape) or new.tobytes() != old.tobytes():
+            found.append(key)
+    if found:
+        raise ValueError(
+            f"{made.info['name']}: not confirmed, the present code gives other numbers ({', '.join(found)}). If they "
+            "are meant to change, run it again"
+        )
+
+
+def _add_code(place: Path, result: store.Result, code: str) -> Path:
+    info = dict(result.info)
+    info["confirmed"] = [*info.get("confirmed", []), code]
+    return store.put(place, info["name"], info["scale"], store.seal(result.arrays, info))
