@@ -175,6 +175,13 @@ def test_readme_lists_every_chapter():
     assert missing == []
 
 
+def test_the_introduction_names_every_chapter():
+    root, *others = toc_files()
+    introduction = (ROOT / root).read_text(encoding="utf8")
+    missing = [name for name in others if not is_text(name) and f"({Path(name).name})" not in introduction]
+    assert missing == []
+
+
 def test_notebooks_are_small():
     sizes = {path.name: path.stat().st_size for path in (ROOT / "book").glob("*.ipynb")}
     assert sizes, "no notebook stands in book/"
