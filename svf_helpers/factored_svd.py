@@ -110,9 +110,9 @@ def signed_svd(
 ) -> tuple[Float[Tensor, "*heads r r"], Float[Tensor, "*heads r"], Float[Tensor, "*heads r r"]]:
     r"""SVD of the small core between two triangular frames, with the one rule for signs that all heads follow.
 
-    With $F_q F_k^\top = P \Sigma \Theta^\top$ the columns of $F_q^{-1} P$ and $F_k^{-1} \Theta$ are the singular vectors
-    in head space: $U = W_Q F_q^{-1} P$ and $V = W_K F_k^{-1} \Theta$. A pair (u, v) may be flipped; here each u leans
-    towards one direction, given by its image in head space.
+    With $F_q F_k^\top = P \Sigma \Theta^\top$ the columns of $F_q^{-1} P$ and $F_k^{-1} \Theta$ are the singular
+    vectors in head space: $U = W_Q F_q^{-1} P$ and $V = W_K F_k^{-1} \Theta$. A pair (u, v) may be flipped; here each
+    u leans towards one direction, given by its image in head space.
 
     Args:
         core: of one or more heads.
@@ -127,9 +127,8 @@ def signed_svd(
     Example:
         >>> core = torch.diag(torch.tensor([3.0, 1.0]))
         >>> P, S, Theta = signed_svd(core, lambda P: P, lambda Theta: Theta, toward=torch.tensor([[1.0, -1.0]]))
-        >>> P  # the second vector is flipped: it leans towards (1, -1)
-        tensor([[ 1.,  0.],
-                [ 0., -1.]])
+        >>> P.diagonal()  # the second vector is flipped: it leans towards (1, -1)
+        tensor([ 1., -1.])
         >>> torch.equal(P @ torch.diag(S) @ Theta.mT, core)
         True
     """

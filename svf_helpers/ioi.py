@@ -23,6 +23,7 @@ __all__ = [
     "CircuitHead",
     "Prompt",
     "Prompts",
+    "distinct_heads",
     "find_roles",
     "ioi_prompts",
     "one_token_names",
@@ -96,6 +97,16 @@ GPT2_HEADS = (
     *_heads("Duplicate Token", "S2", "S1", (0, 1), (0, 10), (3, 0)),
     *_heads("Previous Token", "S1+1", "S1", (2, 2), (4, 11)),
 )
+
+
+def distinct_heads(circuit: Sequence[CircuitHead]) -> list[tuple[int, int]]:
+    """The heads of a circuit as (layer, head), each once: a head that works at two pairs of tokens is still one head.
+
+    Example:
+        >>> distinct_heads([CircuitHead("x", 2, 1, "END", "S2"), CircuitHead("y", 2, 1, "S2", "S1")])
+        [(2, 1)]
+    """
+    return list(dict.fromkeys((head.layer, head.head) for head in circuit))
 
 
 def ioi_prompts(
