@@ -62,7 +62,7 @@ def ablate_terms(
         >>> cache["blocks.0.attn.hook_pattern"][0, 3, 3]  # without any terms, all four keys are alike
         tensor([0.2500, 0.2500, 0.2500, 0.2500])
     """
-    remove = torch.as_tensor(remove)
+    remove = torch.as_tensor(remove, device=getattr(remove, "device", "cpu"))
     if remove.dtype != torch.bool:
         raise ValueError(f"remove is {remove.dtype}: True and False for each of the head's terms")
     bases = basis if isinstance(basis, HeadBases) else head_bases(model, basis, [(layer, head)], moments)

@@ -211,7 +211,7 @@ def _eigen(rotary: Rotary) -> tuple[Complex[Tensor, "r r"], Float[Tensor, "r"]]:
     phases = torch.zeros(rotary.d_head, dtype=torch.float64, device="cpu")
     root = 0.5**0.5
     for (first, second), angle in zip(rotary.planes.tolist(), rotary.frequencies, strict=True):
-        vectors[[first, second], first] = torch.tensor([root, -1j * root], dtype=torch.complex128)
-        vectors[[first, second], second] = torch.tensor([root, 1j * root], dtype=torch.complex128)
+        vectors[first, first], vectors[second, first] = root, -1j * root
+        vectors[first, second], vectors[second, second] = root, 1j * root
         phases[first], phases[second] = angle, -angle
     return vectors, phases
