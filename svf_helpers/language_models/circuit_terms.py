@@ -95,7 +95,7 @@ def circuit_terms(
     return CircuitTerms(terms, at(found.relative), S, sparsity(terms), null, n_sv(terms), turned[0].transpose(0, 1))
 
 
-def by_length(prompts: Prompts) -> list[Int[Tensor, "batch pos"]]:
+def by_length(prompts: Prompts) -> list[Int[Tensor, "_batch _pos"]]:
     """The prompts' tokens without padding, one batch for each length, as ``head_moments`` takes them.
 
     Example:

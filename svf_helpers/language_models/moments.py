@@ -93,7 +93,7 @@ class HeadMoments:
 
 
 def head_moments(
-    model, token_batches: Int[Tensor, "batch pos"] | Iterable[Int[Tensor, "batch pos"]], *, progress: bool = False
+    model, token_batches: Int[Tensor, "_batch _pos"] | Iterable[Int[Tensor, "_batch _pos"]], *, progress: bool = False
 ) -> HeadMoments:
     """Second moments of the query and key vectors of all layers and heads, from a sample of text.
 

@@ -13,7 +13,7 @@ from svf_helpers.experiments.store import part
 
 MODELS = ("pocket-gpt2", "pocket-pythia")
 BASES = ("weights", "whitened")
-#: What is taken out of a head's score. ``fixed``: the terms that lead on other prompts, as many as N_sv is there.
+#: What is ablated in a head's score. ``fixed``: the terms that lead on other prompts, as many as N_sv is there.
 REMOVED = ("nothing", "top", "random", "all but top", "all but random", "fixed", "all but fixed")
 #: The circuit is found, the leading terms chosen, moments gathered on training names; all is judged on held-out pairs.
 CHOICE = {"count": 256, "seed": 1_000, "split": "train"}
@@ -132,7 +132,7 @@ def _ablation(model, circuit, bases, chosen_on, judged_on, repeats, generator) -
     compare={"*_correct_control": 0.1, "*_correct": 0.1, "*_attention": 0.05, "*_control": 0.05, "*_before": 0.05},
 )
 def erased(scale, device, progress, workdir):
-    """Attention and answers of both bundled models with one kind of feature taken out of a head's queries or keys."""
+    """Attention and answers of both bundled models with one kind of feature projected out of queries or keys."""
     from tqdm.auto import tqdm
 
     sizes = {"paper": {"sentences": 2_500, "prompts": 128, "repeats": 4},
