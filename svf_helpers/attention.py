@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from .factored_svd import QKSVD
-from .qk import rotated_null
+from .rotations import random_rotations
 
 # How close to the sum the largest terms have to come, as a share of the sum of sizes.
 REACHED = 1e-6
@@ -222,8 +222,7 @@ def null_terms(
         raise ValueError(f"{shapes}: must agree in the last dimension")
     if draws < 1:
         raise ValueError(f"draws = {draws}: at least 1")
-    axes = torch.eye(S.shape[-1], dtype=S.dtype, device=S.device).expand(draws, *S.shape, -1)
-    turn_U, _, turn_V = rotated_null(QKSVD(axes, S.expand(draws, *S.shape), axes), generator)
+    turn_U, turn_V = random_rotations((2, draws, *S.shape[:-1]), S.shape[-1], generator).to(S)
     ahead = max(0, max(query.ndim, key.ndim) - S.ndim)  # dimensions that come before S's own, and share its rotations
 
     def turned(side: Tensor, turn: Tensor) -> Tensor:

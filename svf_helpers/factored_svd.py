@@ -7,6 +7,7 @@ reflections.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
@@ -84,14 +85,17 @@ def _by_cholesky(W_Q: Float[Tensor, "I d r"], W_K: Float[Tensor, "I d r"]) -> QK
         L = torch.where((failed > 0)[:, None, None], torch.nan, L)
         parts.append((W, length, L))
     (W_Q, d_q, L_q), (W_K, d_k, L_k) = parts
-    P, S, Th = _core_svd(L_q.mT @ ((d_q * d_k)[..., None] * L_k))
-    to_U = torch.linalg.solve_triangular(L_q.mT, P, upper=True) / d_q[..., None]
-    to_V = torch.linalg.solve_triangular(L_k.mT, Th.mT, upper=True) / d_k[..., None]
-    sign = _signs(W_Q, to_U)
-    return QKSVD(W_Q @ (to_U * sign), S, W_K @ (to_V * sign))
+    to_U, S, to_V = signed_svd(
+        L_q.mT @ ((d_q * d_k)[..., None] * L_k),
+        lambda P: torch.linalg.solve_triangular(L_q.mT, P, upper=True) / d_q[..., None],
+        lambda Th: torch.linalg.solve_triangular(L_k.mT, Th, upper=True) / d_k[..., None],
+        seen_from(W_Q),
+        _svd_or_nan,
+    )
+    return QKSVD(W_Q @ to_U, S, W_K @ to_V)
 
 
-def _core_svd(core: Float[Tensor, "I r r"]) -> tuple[Tensor, Tensor, Tensor]:
+def _svd_or_nan(core: Float[Tensor, "I r r"]) -> tuple[Tensor, Tensor, Tensor]:
     """torch's SVD, for which a matrix that is not finite is an error: here it gives a result that is not finite."""
     fine = core.isfinite().all(-1).all(-1)[:, None, None]
     P, S, Th = torch.linalg.svd(torch.where(fine, core, 0.0))
@@ -102,15 +106,56 @@ def _by_householder(W_Q: Float[Tensor, "I d r"], W_K: Float[Tensor, "I d r"]) ->
     """By Householder QR and the SVD of the core: slower, and right whatever the condition."""
     Q_q, R_q = torch.linalg.qr(W_Q)
     Q_k, R_k = torch.linalg.qr(W_K)
-    P, S, Th = torch.linalg.svd(R_q @ R_k.mT)
-    sign = _signs(Q_q, P)
-    return QKSVD(Q_q @ (P * sign), S, Q_k @ (Th.mT * sign))
+    P, S, Th = signed_svd(R_q @ R_k.mT, lambda P: P, lambda Th: Th, seen_from(Q_q))
+    return QKSVD(Q_q @ P, S, Q_k @ Th)
 
 
-def _signs(Q: Float[Tensor, "I d r"], P: Float[Tensor, "I r r"]) -> Float[Tensor, "I 1 r"]:
-    """Which columns of U = Q P point away from a fixed random direction (-1) and which do not (1)."""
-    along = (_probe(Q.shape[-2], 0, Q.device).mT @ Q) @ P
-    return torch.where(along < 0, -1.0, 1.0).to(P)
+def signed_svd(
+    core: Float[Tensor, "*heads r r"],
+    to_U: Callable[[Tensor], Tensor],
+    to_V: Callable[[Tensor], Tensor],
+    toward: Float[Tensor, "... r"],
+    svd: Callable[[Tensor], tuple[Tensor, Tensor, Tensor]] = torch.linalg.svd,
+) -> tuple[Float[Tensor, "*heads r r"], Float[Tensor, "*heads r"], Float[Tensor, "*heads r r"]]:
+    r"""SVD of the small core between two triangular frames, with the one rule for signs that all heads follow.
+
+    With $F_q F_k^\top = P \Sigma \Theta^\top$ the columns of $F_q^{-1} P$ and $F_k^{-1} \Theta$ are the singular
+    vectors in head space: $U = W_Q F_q^{-1} P$ and $V = W_K F_k^{-1} \Theta$. A pair (u, v) may be flipped; here each
+    u leans towards one direction, given by its image in head space.
+
+    Args:
+        core: of one or more heads.
+        to_U: takes the left singular vectors of the core, as columns, to head space: $F_q^{-1}$.
+        to_V: the same for the right ones: $F_k^{-1}$.
+        toward: the image in head space of the direction that each u leans to, as a row (:func:`seen_from`).
+        svd: what computes the SVD of the core.
+
+    Returns:
+        $F_q^{-1} P$, the singular values, and $F_k^{-1} \Theta$, with signs fixed.
+
+    Example:
+        >>> core = torch.diag(torch.tensor([3.0, 1.0]))
+        >>> P, S, Theta = signed_svd(core, lambda P: P, lambda Theta: Theta, toward=torch.tensor([[1.0, -1.0]]))
+        >>> P.diagonal()  # the second vector is flipped: it leans towards (1, -1)
+        tensor([ 1., -1.])
+        >>> torch.equal(P @ torch.diag(S) @ Theta.mT, core)
+        True
+    """
+    P, S, Theta_T = svd(core)
+    u, v = to_U(P), to_V(Theta_T.mT)
+    sign = torch.where(toward @ u < 0, -1.0, 1.0).to(P)
+    return u * sign, S, v * sign
+
+
+def seen_from(W: Float[Tensor, "*heads d r"]) -> Float[Tensor, "*heads 1 r"]:
+    """The image in head space of the fixed direction in d_model that the columns of every U lean to, as a row.
+
+    Example:
+        >>> W = torch.eye(8).double()[:, :2]
+        >>> seen_from(torch.stack([W, 2 * W])).shape
+        torch.Size([2, 1, 2])
+    """
+    return _probe(W.shape[-2], 0, W.device).mT @ W
 
 
 @cache

@@ -1,8 +1,8 @@
-"""Prompts of the indirect-object task with the places of their tokens, and the heads known to solve it (section 5).
+"""Prompts of the indirect-object task with the positions of their roles, and the heads known to solve it (section 5).
 
 "Then, Simon and Andrew were working at the restaurant. Simon decided to give a basketball to" asks for " Andrew".
 *Simon* is the subject, named twice (S1, S2), *Andrew* the indirect object (IO); S1+1 is the token after S1, END the
-last one. Where these stand depends on the tokenizer, so it is asked: a prompt whose names it splits is refused.
+last one. Their positions depend on the tokenizer; a prompt whose names it splits is refused.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ __all__ = [
     "CircuitHead",
     "Prompt",
     "Prompts",
+    "distinct_heads",
     "find_roles",
     "ioi_prompts",
     "one_token_names",
@@ -57,7 +58,7 @@ PAPER_PROMPT = "Then, Simon and Andrew were working at the restaurant. Simon dec
 
 @dataclass(frozen=True)
 class CircuitHead:
-    """A head of a known circuit: where it works (destination) and where it looks (source), as roles of tokens.
+    """A head of a known circuit: the query it works at (destination) and the key it looks at (source), as roles.
 
     Example:
         >>> head = PYTHIA_HEADS[0]
@@ -98,6 +99,16 @@ GPT2_HEADS = (
 )
 
 
+def distinct_heads(circuit: Sequence[CircuitHead]) -> list[tuple[int, int]]:
+    """The heads of a circuit as (layer, head), each once: a head that works at two pairs of tokens is still one head.
+
+    Example:
+        >>> distinct_heads([CircuitHead("x", 2, 1, "END", "S2"), CircuitHead("y", 2, 1, "S2", "S1")])
+        [(2, 1)]
+    """
+    return list(dict.fromkeys((head.layer, head.head) for head in circuit))
+
+
 def ioi_prompts(
     tokenizer,
     count: int,
@@ -108,14 +119,14 @@ def ioi_prompts(
     names: Sequence[str] = NAMES,
     prepend_bos: bool = False,
 ) -> Prompts:
-    """Prompts that vary names, order, template, place and object; the same ones for the same seed and tokenizer.
+    """Prompts with random names, template, place and object; the same ones for the same seed and tokenizer.
 
-    The orders take turns, so both are there equally often. Only names that are one token in this tokenizer are used.
+    The orders alternate, so that both are equally frequent. Only names that are one token in this tokenizer are used.
 
     Args:
         tokenizer: any Hugging Face tokenizer.
         count: how many prompts.
-        seed: of these prompts' own generator; nothing else draws from it.
+        seed: of the generator that these prompts, and nothing else, are drawn from.
         orders: "ABBA", "BABA" or both.
         templates: texts with {A}, {B} (the names as first said), {S} (the subject again), {place} and {object}.
         names: names to choose from.

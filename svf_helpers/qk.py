@@ -15,6 +15,7 @@ from torch import Tensor
 
 from .device import on_device
 from .factored_svd import QKSVD, TOLERANCE, svd_of_factors
+from .rotations import random_rotations
 
 # Heads are worked through in groups whose float64 copies stay in the processor's cache (or well within a GPU).
 GROUP_BYTES = {"cpu": 4 << 20, "cuda": 1 << 30}
@@ -189,11 +190,7 @@ def rotated_null(svd: QKSVD, generator: torch.Generator | None = None) -> QKSVD:
         (tensor([3., 1.]), False)
     """
     U, S, V = svd
-    shape = (2, *S.shape, S.shape[-1])
-    gaussian = torch.randn(shape, generator=generator, dtype=torch.float64)
-    Q, R = torch.linalg.qr(gaussian)
-    Q = Q * R.diagonal(dim1=-2, dim2=-1).sign()[..., None, :]  # makes the rotation Haar-uniform
-    turn_U, turn_V = Q.to(U)
+    turn_U, turn_V = random_rotations((2, *S.shape[:-1]), S.shape[-1], generator).to(U)
     return QKSVD(U @ turn_U, S, V @ turn_V)
 
 

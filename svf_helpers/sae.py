@@ -1,6 +1,6 @@
-r"""Decoders of sparse autoencoders and how evenly they fill space (paper, appendix C.2 and Figure 20).
+r"""Decoders of sparse autoencoders (SAEs), and how evenly they fill space (paper, appendix C.2 and Figure 20).
 
-The rows of a decoder $W_{dec}$ [n, d] stand in for the features of a real model. A file is read one tensor at a time,
+The rows of a decoder $W_{dec}$ [n, d] stand in for the features of a real model. Only the decoder is read from a file,
 and published autoencoders one layer at a time: a computer that can hold one decoder can measure all of them.
 """
 
@@ -16,6 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .features import unit
+from .plain_errors import in_plain_words, needed
 from .sae_training import TrainedSAE, train_sae
 
 __all__ = [
@@ -36,6 +37,7 @@ REPO = "jbloom/GPT2-Small-SAEs-Reformatted"
 LAYOUT = "blocks.{layer}.hook_resid_pre/sae_weights.safetensors"
 DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float32, "BF16": torch.float32}
 ROWS_AT_ONCE = 4096
+NEEDED_FOR = "published sparse autoencoders"
 
 
 class Anisotropy(NamedTuple):
@@ -107,16 +109,18 @@ def read_decoder(path: str | Path, key: str = "W_dec", transposed: bool = False)
             decoder: not two-dimensional, not floating-point, fewer features than dimensions, not finite, rows of 0.
 
     Example:
-        >>> read_decoder("nowhere.safetensors")
-        Traceback (most recent call last):
-        ...
-        FileNotFoundError: nowhere.safetensors does not exist: a decoder is read from a .safetensors file
+        >>> import tempfile
+        >>> from safetensors.torch import save_file
+        >>> path = Path(tempfile.mkdtemp()) / "decoder.safetensors"
+        >>> save_file({"W_dec": torch.ones(4, 2)}, path)
+        >>> read_decoder(path).shape
+        torch.Size([4, 2])
     """
     path = Path(path)
     if not path.is_file():
         what = "is a folder; give a file in it" if path.is_dir() else "does not exist"
         raise FileNotFoundError(f"{path} {what}: a decoder is read from a .safetensors file")
-    safetensors = _needs("safetensors")
+    safetensors = needed("safetensors", NEEDED_FOR)
     try:
         with safetensors.safe_open(str(path), framework="pt") as file:
             keys = sorted(file.keys())
@@ -155,8 +159,8 @@ def published_decoders(
 ) -> Iterator[tuple[int, Float[Tensor, "n d"]]]:
     """Pairs of a layer and its published decoder, each read only when it is asked for (paper, appendix C.2).
 
-    Files come from the hub's cache where they are there, else from the hub (151 MB a layer for GPT-2 small). Only one
-    decoder is in memory as long as the caller keeps no other: ``del`` the last one before asking for the next.
+    Files come from the hub's cache if they are there, else from the hub (151 MB a layer for GPT-2 small). Only one
+    decoder is in memory at a time if the caller keeps no other: ``del`` the last one before asking for the next.
 
     Args:
         repo: a repository on huggingface.co.
@@ -167,9 +171,11 @@ def published_decoders(
         layout: a file's place within the repository, with ``{layer}`` in it.
 
     Raises:
-        FileNotFoundError: if a local file is missing (known before the first is read), the hub cannot be reached, or
-            it has no such repository or file.
-        ValueError: for negative layers, a layout without ``{layer}``, or a file that holds no decoder.
+        FileNotFoundError: if a local file is missing (known before the first is read), the repository has no such file,
+            or, without ``download``, it is not in the cache.
+        ConnectionError: if the hub cannot be reached.
+        ValueError: for negative layers, a layout without ``{layer}``, a repository that the hub does not have, or a
+            file that holds no decoder.
         ModuleNotFoundError: if huggingface_hub or safetensors is not installed.
 
     Example:
@@ -195,7 +201,7 @@ def published_decoders(
                 f"layout of {repo}"
             )
     else:
-        _needs("huggingface_hub")
+        needed("huggingface_hub", NEEDED_FOR)
 
     def one_at_a_time() -> Iterator[tuple[int, Tensor]]:
         for layer in layers:
@@ -232,40 +238,22 @@ def _check_rows(W: Tensor, name: str) -> None:
         raise ValueError(f"{name} has {len(zero)} rows of length 0, the first of them row {zero[0]}: no direction")
 
 
-def _needs(module: str):
-    """Imported only here: the rest of the package does without."""
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f"{module} is not installed; published sparse autoencoders need it: pip install 'svf-helpers[models]'",
-            name=module,
-        ) from error
-
-
 def _from_hub(repo: str, name: str, download: bool) -> str:
     """The file's path in the hub's cache, fetched if it is not there and may be."""
-    hub = _needs("huggingface_hub")
+    hub = needed("huggingface_hub", NEEDED_FOR)
     errors = importlib.import_module("huggingface_hub.errors")
     instead = "or fetch the files elsewhere and give local= a folder with the same layout"
-    not_here = f"{name} of {repo} is not in the local cache"
-    offline = f"{not_here}, and the hub cannot be reached: go online (and unset HF_HUB_OFFLINE), {instead}"
     try:
         return hub.hf_hub_download(repo, name, local_files_only=True)  # published weights do not change
-    except errors.HFValidationError as error:
-        raise ValueError(f"repo = {repo!r} is not a name on the hub: expected 'owner/name'") from error
     except errors.LocalEntryNotFoundError as error:
         if not download:
-            raise FileNotFoundError(f"{not_here}: give download=True to fetch it, {instead}") from error
+            where = f"{name} of {repo} is not in the local cache"
+            raise FileNotFoundError(f"{where}: give download=True to fetch it, {instead}") from error
+    except errors.HFValidationError as error:
+        raise in_plain_words(error, repo) from error
     try:
         # Asked once here, since a download would knock five times in half a minute before it gave up.
         hub.utils.get_session().head(hub.constants.ENDPOINT, timeout=10)
         return hub.hf_hub_download(repo, name)
-    except errors.RepositoryNotFoundError as error:
-        raise FileNotFoundError(f"the hub has no public repository {repo}: check its name, {instead}") from error
-    except errors.LocalEntryNotFoundError as error:
-        raise FileNotFoundError(offline) from error
-    except errors.EntryNotFoundError as error:
-        raise FileNotFoundError(f"{repo} has no file {name}: check layers and layout, {instead}") from error
-    except Exception as error:  # the network fails in many ways, and libraries rename their errors for it
-        raise FileNotFoundError(f"{offline} ({type(error).__name__})") from error
+    except Exception as error:
+        raise in_plain_words(error, repo, file=name, instead=instead) from error

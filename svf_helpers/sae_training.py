@@ -1,4 +1,4 @@
-"""Small sparse autoencoders, trained in place where published ones cannot be had (beside the paper's appendix C.2)."""
+"""Small sparse autoencoders, trained on the spot where no published ones are available (cf. appendix C.2)."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ def train_sae(
 ) -> TrainedSAE:
     r"""Train a sparse autoencoder on tokens: ReLU encoder, decoder rows of length 1, $L_1$ penalty on the codes.
 
-    A stand-in for the published ones of appendix C.2, where those cannot be reached or the model is not among theirs.
-    Inside, tokens are scaled to variance 1 in all, so that one ``l1`` suits tokens of any size. On a CPU the same seed
-    gives the same result, and gives it alone or among others (to float tolerance).
+    A stand-in for the published ones of appendix C.2, where those cannot be reached or do not cover the model. Tokens
+    are scaled internally to a total variance of 1, so that one ``l1`` suits tokens of any size. On a CPU the same seed
+    gives the same result, whether it trains alone or among others (to float tolerance).
 
     Args:
         tokens: one a row.
@@ -91,7 +91,8 @@ def train_sae(
     x = (tokens - mean) / scale
 
     draws = [torch.Generator().manual_seed(s) for s in seeds]
-    D = torch.stack([torch.randn(n_features, x.shape[1], generator=g) for g in draws]).to(place)
+    shape, options = (n_features, x.shape[1]), {"dtype": torch.float32, "device": "cpu"}
+    D = torch.stack([torch.randn(shape, generator=g, **options) for g in draws]).to(place)
     D = unit(D.mT).mT
     parameters = [D, D.mT.clone(), D.new_zeros(len(seeds), 1, n_features), D.new_zeros(len(seeds), 1, x.shape[1])]
     for parameter in parameters:
@@ -99,7 +100,7 @@ def train_sae(
     optimiser = torch.optim.Adam(parameters, lr=lr)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     for _ in range(steps):
-        chosen = torch.stack([torch.randint(len(x), (batch,), generator=g) for g in draws]).to(place)
+        chosen = torch.stack([torch.randint(len(x), (batch,), generator=g, device="cpu") for g in draws]).to(place)
         t = x[chosen]
         codes, back = _autoencode(t, *parameters)
         # Summed over seeds: each then trains as if it were alone.

@@ -1,7 +1,7 @@
-"""Prompts with roles: where the subject, the indirect object and the end stand among a prompt's tokens (section 5).
+"""Prompts with roles: where the subject, the indirect object and the end are among a prompt's tokens (section 5).
 
-The tokenizer is asked where each token begins and ends in the text; a name that it splits is refused, because a head
-would then attend to a part of it.
+The tokenizer says where each token begins and ends in the text. A name that it splits is refused, because a head would
+then attend to a part of it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ROLES = ("S1", "S1+1", "IO", "S2", "END")
 
 @dataclass(frozen=True, eq=False)
 class Prompt:
-    """One prompt, its tokens, and the place of every role among them.
+    """One prompt, its tokens, and the position of every role among them.
 
     ``answer`` and ``wrong`` are the tokens of the indirect object and of the subject as they would follow END.
 
@@ -48,10 +48,10 @@ class Prompt:
 
 
 class Prompts(Sequence[Prompt]):
-    """Many prompts, and the same as one batch: padded on the right, where a causal model does not look.
+    """Several prompts, which also make one batch: padded on the right, where a causal model does not look.
 
     Attributes:
-        tokens: [prompt, position], longer ones cut nowhere, shorter ones padded.
+        tokens: [prompt, position], on the CPU; shorter prompts are padded, none is cut.
         answers, wrong: the right and the wrong name's token, [prompt].
 
     Example:
@@ -67,8 +67,8 @@ class Prompts(Sequence[Prompt]):
         self.tokens = torch.nn.utils.rnn.pad_sequence(
             [prompt.tokens for prompt in prompts], batch_first=True, padding_value=padding
         )
-        self.answers = torch.tensor([prompt.answer for prompt in prompts])
-        self.wrong = torch.tensor([prompt.wrong for prompt in prompts])
+        self.answers = torch.tensor([prompt.answer for prompt in prompts], device="cpu")
+        self.wrong = torch.tensor([prompt.wrong for prompt in prompts], device="cpu")
 
     def __len__(self) -> int:
         return len(self._prompts)
@@ -80,7 +80,7 @@ class Prompts(Sequence[Prompt]):
         return iter(self._prompts)
 
     def at(self, role: str) -> Int[Tensor, " prompt"]:
-        """The place of a role in each prompt.
+        """The position of a role in each prompt.
 
         Raises:
             ValueError: for a role that a prompt does not have.
@@ -92,18 +92,18 @@ class Prompts(Sequence[Prompt]):
         for prompt in self:
             if role not in prompt.roles:
                 raise ValueError(f"role {role!r} is not in {prompt.text!r}: it has {', '.join(prompt.roles)}")
-        return torch.tensor([prompt.roles[role] for prompt in self])
+        return torch.tensor([prompt.roles[role] for prompt in self], device="cpu")
 
 
 def find_roles(tokenizer, text: str, subject: str, recipient: str, *, prepend_bos: bool = False) -> Prompt:
-    """Where the roles of an indirect-object prompt stand among its tokens.
+    """An indirect-object prompt with the positions of its roles among its tokens.
 
     Args:
         tokenizer: any Hugging Face tokenizer; one without offsets must give the text back when it decodes.
         text: a prompt that names the subject twice and the recipient once, and ends just before the answer.
         subject: the name said twice.
         recipient: the name that should follow.
-        prepend_bos: whether to put the start-of-text token before it; all places move by one.
+        prepend_bos: whether to put the start-of-text token before it; all positions move by one.
 
     Raises:
         ValueError: if a name is missing, said too often, or split by the tokenizer; or the text ends with a space.
@@ -138,7 +138,7 @@ def find_roles(tokenizer, text: str, subject: str, recipient: str, *, prepend_bo
             raise ValueError("this tokenizer has no start-of-text token: leave prepend_bos off")
         ids, roles = [tokenizer.bos_token_id, *ids], {role: place + 1 for role, place in roles.items()}
     order = "ABBA" if roles["IO"] < roles["S1"] else "BABA"
-    return Prompt(text, torch.tensor(ids), {role: roles[role] for role in ROLES}, answer, wrong, order)
+    return Prompt(text, torch.tensor(ids, device="cpu"), {role: roles[role] for role in ROLES}, answer, wrong, order)
 
 
 def one_token_names(tokenizer, names: Sequence[str]) -> tuple[str, ...]:
@@ -157,6 +157,7 @@ def one_token_names(tokenizer, names: Sequence[str]) -> tuple[str, ...]:
         if len(held) == 1 and ids[held[0]] != getattr(tokenizer, "unk_token_id", None):
             whole.append(name)
     return tuple(whole)
+
 
 def _occurrences(text: str, name: str) -> list[int]:
     return [found.start() for found in re.finditer(rf"\b{re.escape(name)}\b", text)] if name else []

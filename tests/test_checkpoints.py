@@ -118,7 +118,7 @@ def test_what_will_not_pass_is_not_tried_again(hub, tmp_path, monkeypatch):
     denied = errors.HfHubHTTPError.__new__(errors.HfHubHTTPError)
     denied.response = SimpleNamespace(status_code=403)
     for fault, kind, words in (
-        (gone, ValueError, "no such model"),
+        (gone, ValueError, "is not on the Hugging Face hub"),
         (denied, ConnectionError, "refuses .403"),
         (errors.OfflineModeIsEnabled("off"), ConnectionError, "HF_HUB_OFFLINE"),
     ):

@@ -6,7 +6,8 @@ import torch
 from svf_helpers.attention import n_sv, sparsity
 from svf_helpers.ioi import CircuitHead, Prompt, Prompts
 from svf_helpers.language_models import head_moments, head_terms, load_model
-from svf_helpers.language_models.circuit_terms import answers, by_length, circuit_terms
+from svf_helpers.language_models.answers import answers
+from svf_helpers.language_models.circuit_terms import by_length, circuit_terms
 from tests.tiny_models import save
 
 CIRCUIT = (

@@ -9,6 +9,7 @@ import torch
 from svf_helpers import pocket
 from svf_helpers.ioi import TEMPLATES, ioi_prompts
 from svf_helpers.language_models import load_model
+from svf_helpers.language_models.answers import at_end, log_probability, logit_difference
 from svf_helpers.language_models.circuits import PAIRS, CircuitTable, circuit_table
 from svf_helpers.token_roles import Prompt, Prompts
 from tests import tiny_models
@@ -56,16 +57,16 @@ def test_logit_difference_and_accuracy(bridge, prompts, table):
 
 def test_effects_of_the_last_layer(bridge, table, name):
     """Beside the MLP, in parallel, the last layer's heads have no way but the straight one; before it, they have."""
-    apart = (table.total - table.direct)[-1].abs().max()
+    apart = (table.ablation_effect - table.direct)[-1].abs().max()
     if name == "pocket-pythia":
         assert apart < 1e-3
     else:
         assert apart > 1e-2
 
 
-def test_total_effect_by_hand(bridge, prompts, table):
+def test_mean_ablation_by_hand(bridge, prompts, table):
     """One head of the first layer, replaced role by role by its mean over the prompts, one prompt at a time."""
-    head = int(table.total[0].abs().argmax())
+    head = int(table.ablation_effect[0].abs().argmax())
     name = "blocks.0.attn.hook_z"
     outputs, normal, likelihoods = [], [], []
     for prompt in prompts:
@@ -88,8 +89,8 @@ def test_total_effect_by_hand(bridge, prompts, table):
             logits = bridge.run_with_hooks(prompt.batch, prepend_bos=False, fwd_hooks=[(name, replace_head)])[0, -1]
         drops.append(before - float(logits[prompt.answer] - logits[prompt.wrong]))
         falls.append(likely - float(logits.log_softmax(-1)[prompt.answer]))
-    assert float(table.total[0, head]) == pytest.approx(np.mean(drops), abs=1e-4)
-    assert float(table.surprise[0, head]) == pytest.approx(np.mean(falls), abs=1e-4)
+    assert float(table.ablation_effect[0, head]) == pytest.approx(np.mean(drops), abs=1e-4)
+    assert float(table.log_probability_drop[0, head]) == pytest.approx(np.mean(falls), abs=1e-4)
 
 
 def test_batches_change_nothing(bridge, prompts, table):
@@ -126,6 +127,19 @@ def test_direct_effects_are_refused_where_logits_are_scaled_after_the_unembeddin
     some = [Prompt("", tokens, places, answer=7, wrong=8, order="ABBA") for tokens in tiny_models.some_tokens(3, 7)]
     with pytest.raises(ValueError, match="do not give the logits: no direct effects"):
         circuit_table(model, Prompts(some))
+
+
+def test_logit_differences_and_log_probabilities_of_prompts_of_any_length(bridge, prompts):
+    """One prompt at a time, as it stands, against the padded batch."""
+    assert len({len(prompt.tokens) for prompt in prompts}) > 1
+    with torch.no_grad():
+        last = at_end(bridge(prompts.tokens, prepend_bos=False), prompts)
+    for n, prompt in enumerate(prompts):
+        with torch.no_grad():
+            alone = bridge(prompt.batch, prepend_bos=False)[0, -1]
+        expected = alone[prompt.answer] - alone[prompt.wrong], alone.log_softmax(-1)[prompt.answer]
+        found = logit_difference(last, prompts)[n], log_probability(last, prompts)[n]
+        torch.testing.assert_close(torch.stack(found), torch.stack(expected), atol=1e-4, rtol=1e-4)
 
 
 def test_table_refuses_one_prompt_and_missing_roles(bridge, prompts):

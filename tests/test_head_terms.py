@@ -1,13 +1,23 @@
 """The check of the sum, heads named twice, and what is never built."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from svf_helpers.language_models import head_bases, head_moments, head_terms_batch, load_model
+from svf_helpers.factored_svd import seen_from
+from svf_helpers.ioi import CircuitHead
+from svf_helpers.language_models import head_bases, head_moments, head_terms_batch, load_model, reading_directions
 from svf_helpers.language_models import terms as terms_module
+from svf_helpers.language_models.ablation_effects import ablation_effect, select_terms
+from svf_helpers.language_models.circuit_terms import by_length, circuit_terms
 from svf_helpers.language_models.frames import Frames, frames_of_weights, svd_between
 from svf_helpers.language_models.heads import LayerHeads
+from svf_helpers.language_models.random_basis import random_rank_one_basis
+from svf_helpers.pocket import pocket_prompts
+from svf_helpers.qk import qk_svd
+from svf_helpers.rope import qk_svd_at_offset
 from tests.tiny_models import save, some_tokens
 
 
@@ -58,6 +68,51 @@ def test_frames_are_those_of_the_qr_whatever_the_condition(case):
         torch.testing.assert_close(U.mT @ U, torch.eye(8).double().expand(3, 8, 8), rtol=0, atol=1e-7)
 
 
+@pytest.mark.parametrize("d_model", [8, 40])
+def test_singular_vectors_are_those_of_the_qk_matrix_signs_included(d_model):
+    """The two ways to the SVD of a head follow one rule for signs."""
+    W_Q, W_K = torch.randn(2, 30, d_model, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    U, S, V = qk_svd(W_Q, W_K)
+    svd = svd_between(frames_of_weights(LayerHeads(W_Q, W_K, None, 1.0)), toward=seen_from(W_Q))
+    torch.testing.assert_close(svd.S, S)
+    torch.testing.assert_close(W_Q @ svd.to_query.mT, U, rtol=0, atol=1e-7)
+    torch.testing.assert_close(W_K @ svd.to_key.mT, V, rtol=0, atol=1e-7)
+    other = svd_between(frames_of_weights(LayerHeads(W_Q, W_K, None, 1.0)))  # its own rule, of head space alone
+    agree = (W_Q @ other.to_query.mT * U).sum(-2)
+    torch.testing.assert_close(agree.abs(), torch.ones_like(agree))
+    assert 0.3 < (agree > 0).double().mean() < 0.7
+
+
+@pytest.mark.parametrize("name", ["pocket-gpt2", "pocket-pythia"])
+def test_bases_of_a_trained_model_are_its_qk_svd_signs_included(name):
+    model = load_model(name, device="cpu")
+    plain, offset = (head_bases(model, basis) for basis in ("weights", "offset"))
+    for layer, head in plain.heads:
+        heads = plain.layers[layer].heads
+        svd = qk_svd(heads.W_Q[head], heads.W_K[head])
+        for ours, theirs in zip(reading_directions(plain, layer, head), (svd.U, svd.V), strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-6)
+        torch.testing.assert_close(plain.layers[layer].svd.S[head], svd.S)
+    if heads.rotary is not None:  # and at an offset, whose coordinates of query and key are signed in the same way
+        q, k = torch.randn(2, 1, 1, model.cfg.n_heads, 16, generator=torch.Generator().manual_seed(0)).double()
+        x, S, _ = offset.layers[layer].coordinates(q, k, torch.tensor([[5]]))
+        at_five = qk_svd_at_offset(heads.W_Q, heads.W_K, heads.rotary, 5)
+        token = (q[0, 0, :, None] @ torch.linalg.pinv(heads.W_Q))[:, 0]  # the token whose query vector this is
+        torch.testing.assert_close(x[0, 0], (token[:, None] @ at_five.U)[:, 0], rtol=0, atol=1e-6)
+
+
+def test_flipping_pairs_of_vectors_changes_no_sum_and_no_term(tmp_path):
+    model, tokens = load_model(save("gpt2", tmp_path), device="cpu"), some_tokens(2, 8)
+    bases = head_bases(model, "weights", [(0, 1)])
+    of_layer = bases.layers[0]
+    signs = torch.tensor([1.0, -1.0] * 4).double()[:, None]
+    svd = of_layer.svd._replace(to_query=signs * of_layer.svd.to_query, to_key=signs * of_layer.svd.to_key)
+    flipped = replace(bases, layers={0: replace(of_layer, svd=svd)})
+    ours, theirs = (head_terms_batch(model, tokens, 7, 2, basis=one) for one in (bases, flipped))
+    assert not torch.equal(ours.query, theirs.query)
+    assert torch.equal(ours.terms, theirs.terms)
+
+
 def test_signs_do_not_depend_on_the_frames():
     """A flipped pair of singular vectors changes no term, but it would change which null a seed draws."""
     generator = torch.Generator().manual_seed(0)
@@ -97,3 +152,34 @@ def test_no_matrix_of_the_models_width_squared_is_built(basis, tmp_path):
     with Squares(model.cfg.d_model) as watch:  # the watch does see one
         model.blocks[0].attn.W_Q[0] @ model.blocks[0].attn.W_K[0].mT
     assert watch.built
+
+
+@pytest.mark.parametrize("name", ["pocket-gpt2", "pocket-pythia"])
+@pytest.mark.parametrize("basis", ["weights", "offset", "whitened"])
+def test_nothing_depends_on_torchs_global_settings(basis, name):
+    """The default dtype, the default device and whether gradients are recorded."""
+    model, prompts = load_model(name, device="cpu"), pocket_prompts(4)
+    circuit, sample = [CircuitHead("END→S2", 1, 1, "END", "S2")], by_length(pocket_prompts(12, 1_000, "train"))
+
+    def measured():
+        moments = head_moments(model, sample)
+        bases = head_bases(model, basis, [(1, 1)], moments)
+        found = circuit_terms(model, prompts, circuit, bases, draws=2)
+        if basis == "offset":
+            return found
+        random = random_rank_one_basis(bases, torch.Generator().manual_seed(0)).layers[1].svd
+        taken = select_terms(found.terms, found.n_sv, "random", torch.Generator().manual_seed(0))
+        return (*found, *random, taken, *ablation_effect(model, prompts, circuit, bases, taken))
+
+    expected = measured()
+    if name == "pocket-gpt2":
+        torch.set_default_device("meta")  # where nothing can be computed
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.no_grad():
+            found = measured()
+    finally:
+        torch.set_default_device(None)
+        torch.set_default_dtype(torch.float32)
+    for one, other in zip(found, expected, strict=True):
+        assert torch.equal(one, other)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from svf_helpers.chapters.kit.known_features import head_inputs
-from svf_helpers.chapters.known_features.erasure import without_feature
+from svf_helpers.chapters.known_features.erasure import project_out
 from svf_helpers.language_models import head_terms_batch, load_model
 from svf_helpers.language_models.heads import read_layer
 from tests.tiny_models import save, some_tokens
@@ -38,5 +38,5 @@ def test_what_stands_in_front_of_a_head_is_not_asked_of_a_model_that_normalises_
     with pytest.raises(ValueError, match="no normalisation in front of its heads"):
         head_inputs(model, some_tokens(1, 5), 0)
     with (pytest.raises(ValueError, match="no normalisation in front of its heads"),
-          without_feature(model, 0, 0, "key", direction, 0 * direction)):
+          project_out(model, 0, 0, "key", direction, 0 * direction)):
         pass

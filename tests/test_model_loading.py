@@ -109,7 +109,7 @@ def dropped(kind: str) -> Exception:
 @pytest.mark.parametrize(
     ("error", "kind", "message"),
     [
-        (lambda: from_hub("RepositoryNotFoundError", "404"), ValueError, "'some/model' is no model on the"),
+        (lambda: from_hub("RepositoryNotFoundError", "404"), ValueError, "'some/model' is not on the Hugging Face hub"),
         (lambda: from_hub("GatedRepoError", "403"), ValueError, "asks you to sign in"),
         (lambda: from_hub("RevisionNotFoundError", "404"), ValueError, "some/model has no revision 'step7'"),
         (

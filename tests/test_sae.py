@@ -257,7 +257,7 @@ def test_files_in_the_hub_s_cache_need_no_network(layers, monkeypatch):
 def test_offline_it_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
     decoders = published_decoders()  # asks for nothing yet
-    with pytest.raises(FileNotFoundError, match=r"blocks\.0.*hub cannot be reached: go online.*HF_HUB_OFFLINE.*local="):
+    with pytest.raises(ConnectionError, match=r"blocks\.0.*hub cannot be reached.*HF_HUB_OFFLINE.*local="):
         next(decoders)
     with pytest.raises(FileNotFoundError, match="download=True"):
         next(published_decoders(download=False))
@@ -266,26 +266,26 @@ def test_offline_it_says_what_to_do(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("failure", "word"),
+    ("failure", "kind", "word"),
     [
-        (errors.RepositoryNotFoundError, "no public repository jbloom"),
-        (errors.EntryNotFoundError, "has no file blocks.0"),
-        (errors.LocalEntryNotFoundError, "cannot be reached"),
-        (TimeoutError, "cannot be reached.*TimeoutError"),
+        (errors.RepositoryNotFoundError, ValueError, "jbloom.* is not on the Hugging Face hub"),
+        (errors.EntryNotFoundError, FileNotFoundError, "has no file blocks.0"),
+        (errors.LocalEntryNotFoundError, ConnectionError, "cannot be reached"),
+        (TimeoutError, ConnectionError, "cannot be reached.*TimeoutError"),
     ],
 )
-def test_each_failure_of_the_hub_is_told_in_plain_words(monkeypatch, failure, word):
+def test_each_failure_of_the_hub_is_told_in_plain_words(monkeypatch, failure, kind, word):
     class Session:
         def head(self, *_, **__):
             return None
 
     def fail(repo, name, local_files_only=False):
-        kind = errors.LocalEntryNotFoundError if local_files_only else failure
-        raise kind.__new__(kind)
+        raised = errors.LocalEntryNotFoundError if local_files_only else failure
+        raise raised.__new__(raised)
 
     monkeypatch.setattr(huggingface_hub.utils, "get_session", Session)
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", fail)
-    with pytest.raises(FileNotFoundError, match=word):
+    with pytest.raises(kind, match=word):
         next(published_decoders())
 
 

@@ -8,9 +8,10 @@ from typing import Literal, get_args
 
 import torch
 from einops import einsum
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
+from ..factored_svd import seen_from
 from .frames import Frames, HeadSVD, frames_of_moments, frames_of_weights, svd_between
 from .heads import LayerHeads, check_layer, read_layer
 from .moments import HeadMoments
@@ -22,20 +23,28 @@ Basis = Literal["weights", "offset", "whitened"]
 class LayerBasis:
     """The basis of some heads of one layer.
 
+    Args:
+        numbers: which heads of the layer these are.
+        heads: their weights, rotation and scale.
+        frames: their triangular frames.
+        svd: between the frames; None where every offset has its own.
+        of: how many heads the layer has.
+
     Example:
-        >>> frames = Frames(torch.eye(2)[None], torch.eye(2)[None])
-        >>> LayerBasis([5], None, frames, svd_between(frames), 12).numbers
-        [5]
+        >>> from . import head_bases, load_model
+        >>> basis = head_bases(load_model("pocket-gpt2", device="cpu"), "weights", [(1, 0), (1, 2)]).layers[1]
+        >>> basis.numbers, basis.svd.S.shape
+        ([0, 2], torch.Size([2, 16]))
     """
 
     numbers: list[int]
     heads: LayerHeads
     frames: Frames
-    svd: HeadSVD | None  # None where every offset has its own
-    of: int  # heads of the layer
+    svd: HeadSVD | None
+    of: int
 
     def turned_keys(self, keys: Float[Tensor, "batch pos key_heads r"]) -> Float[Tensor, "batch pos heads r"]:
-        """Recorded keys turned by their positions, in float64, one for each head of the basis.
+        """Recorded keys rotated by their positions, in float64: one for each head of the basis.
 
         Example:
             >>> frames = Frames(torch.eye(2)[None], torch.eye(2)[None])
@@ -49,8 +58,13 @@ class LayerBasis:
             return keys
         return self.heads.rotary.rotate(keys, torch.arange(keys.shape[1], device=keys.device)[:, None])
 
-    def turned_back(self, keys: Float[Tensor, "batch pairs heads r"], queries: Tensor, origins: Tensor) -> Tensor:
-        """Sums of turned keys, turned back to the origin of their pair: its query, or its key in the basis "offset".
+    def turned_back(
+        self,
+        keys: Float[Tensor, "batch pairs heads r"],
+        queries: Int[Tensor, "batch pairs"],
+        origins: Int[Tensor, "batch pairs"],
+    ) -> Float[Tensor, "batch pairs heads r"]:
+        """Sums of rotated keys, rotated back to the origin of their pair: its query, or its key in the basis "offset".
 
         Example:
             >>> from ..rope import Rotary
@@ -66,31 +80,35 @@ class LayerBasis:
         return self.heads.rotary.rotate(keys, -(origins if self.svd is None else queries)[..., None])
 
     def coordinates(
-        self, q: Float[Tensor, "batch pairs heads r"], k: Float[Tensor, "batch pairs heads r"], offsets: Tensor
+        self,
+        q: Float[Tensor, "batch pairs heads r"],
+        k: Float[Tensor, "batch pairs heads r"],
+        offsets: Int[Tensor, "batch pairs"],
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Coordinates of queries, singular values times the scale, coordinates of keys: all [batch, pairs, heads, r].
+        """Coordinates of queries, singular values times the scale, coordinates of keys: each [batch, pairs, heads, r].
+
+        Their product is the terms, which sum to the score: this is eq. (1), and all the arithmetic there is.
 
         Example:
             >>> frames = Frames(torch.eye(2)[None], torch.eye(2)[None])
-            >>> heads = LayerHeads(torch.eye(2)[None], torch.eye(2)[None], None, 0.5)
+            >>> heads = LayerHeads(torch.eye(2)[None], torch.eye(2)[None], None, scale=0.5)
             >>> q = k = torch.ones(1, 1, 1, 2)
             >>> x, S, y = LayerBasis([0], heads, frames, svd_between(frames), 1).coordinates(q, k, torch.tensor([[3]]))
             >>> (x * S * y).sum()
             tensor(1.)
         """
-        if self.svd is not None:
-            return self._along(self.svd, q, k)
-        x, S, y = (torch.empty_like(q) for _ in range(3))
-        for offset in offsets.unique():
-            here = offsets == offset
-            svd = svd_between(self.frames, self.heads.rotary, offset)
-            x[here], S[here], y[here] = self._along(svd, q[here], k[here])
-        return x, S, y
-
-    def _along(self, svd: HeadSVD, q: Tensor, k: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        x = einsum(svd.to_query, q, "h s r, ... h r -> ... h s")
-        y = einsum(svd.to_key, k, "h s r, ... h r -> ... h s")
-        return x, (svd.S * self.heads.scale).expand_as(x), y
+        if self.svd is None:
+            x, S, y = (torch.empty_like(q) for _ in range(3))
+            for offset in offsets.unique():
+                here = offsets == offset
+                svd = svd_between(self.frames, self.heads.rotary, offset, seen_from(self.heads.W_Q))
+                x[here] = einsum(svd.to_query, q[here], "h s r, n h r -> n h s")
+                y[here] = einsum(svd.to_key, k[here], "h s r, n h r -> n h s")
+                S[here] = svd.S * self.heads.scale
+            return x, S, y
+        x = einsum(self.svd.to_query, q, "h s r, b p h r -> b p h s")
+        y = einsum(self.svd.to_key, k, "h s r, b p h r -> b p h s")
+        return x, (self.svd.S * self.heads.scale).expand_as(x), y
 
 
 @dataclass(frozen=True)
@@ -98,19 +116,37 @@ class HeadBases:
     """Bases of some heads, computed once for any number of batches: see :func:`head_bases`.
 
     Example:
-        >>> HeadBases("weights", ((0, 3),), {}).heads
-        ((0, 3),)
+        >>> from . import load_model
+        >>> bases = head_bases(load_model("pocket-gpt2", device="cpu"), "weights", [(0, 3), (2, 1)])
+        >>> bases.basis, bases.heads, sorted(bases.layers)
+        ('weights', ((0, 3), (2, 1)), [0, 2])
     """
 
     basis: Basis
     heads: tuple[tuple[int, int], ...]
     layers: dict[int, LayerBasis]
 
+    def of_head(self, layer: int, head: int) -> tuple[LayerBasis, int]:
+        """The basis of a head's layer, and the head's place in it.
+
+        Raises:
+            ValueError: for a head that these bases are not of.
+
+        Example:
+            >>> from . import load_model
+            >>> bases = head_bases(load_model("pocket-gpt2", device="cpu"), "weights", [(1, 0), (1, 2)])
+            >>> bases.of_head(1, 2)[1]
+            1
+        """
+        if (layer, head) not in self.heads:
+            raise ValueError(f"the bases given are of heads {self.heads}, not of {(layer, head)}")
+        return self.layers[layer], self.layers[layer].numbers.index(head)
+
 
 def head_bases(
     model, basis: Basis = "weights", heads: Sequence[tuple[int, int]] | None = None, moments: HeadMoments | None = None
 ) -> HeadBases:
-    """The bases of some heads; give the result to :func:`head_terms_batch` in place of a basis' name.
+    """The bases of some heads, to be given to :func:`head_terms_batch` in place of a basis' name.
 
     Args:
         model: a TransformerBridge.
@@ -124,23 +160,15 @@ def head_bases(
         ArithmeticError: for a head that has no such basis (weights or moments without full rank).
 
     Example:
-        >>> head_bases(None, basis="colours")
-        Traceback (most recent call last):
-        ...
-        ValueError: basis = 'colours': give one of ('weights', 'offset', 'whitened')
+        >>> from . import head_terms_batch, load_model
+        >>> model = load_model("pocket-gpt2", device="cpu")
+        >>> bases = head_bases(model, "weights", [(0, 3), (2, 1)])
+        >>> head_terms_batch(model, torch.tensor([[0, 5, 7, 5]]), query=3, key=1, basis=bases).terms.shape
+        torch.Size([1, 2, 16])
     """
     if basis not in get_args(Basis):
         raise ValueError(f"basis = {basis!r}: give one of {get_args(Basis)}")
-    n_layers, n_heads = model.cfg.n_layers, model.cfg.n_heads
-    if heads is None:
-        heads = [(layer, head) for layer in range(n_layers) for head in range(n_heads)]
-    heads = tuple((int(layer), int(head)) for layer, head in heads)
-    if not heads:
-        raise ValueError("heads is empty: give (layer, head) for at least one head")
-    for layer, head in heads:
-        check_layer(model, layer)
-        if not 0 <= head < n_heads:
-            raise ValueError(f"head = {head}: the model's heads are 0 to {n_heads - 1} in each layer")
+    heads = _checked_heads(model, heads)
     if basis == "whitened":
         if moments is None:
             raise ValueError("basis 'whitened' needs moments=head_moments(model, token_batches)")
@@ -159,5 +187,53 @@ def head_bases(
         except ArithmeticError as error:
             raise ArithmeticError(f"layer {layer}, among its heads {numbers}: {error}") from error
         each_offset = basis == "offset" and some.rotary is not None
-        layers[layer] = LayerBasis(numbers, some, frames, None if each_offset else svd_between(frames), n_heads)
+        svd = None if each_offset else svd_between(frames, toward=seen_from(some.W_Q))
+        layers[layer] = LayerBasis(numbers, some, frames, svd, model.cfg.n_heads)
     return HeadBases(basis, heads, layers)
+
+
+def _checked_heads(model, heads: Sequence[tuple[int, int]] | None) -> tuple[tuple[int, int], ...]:
+    n_layers, n_heads = model.cfg.n_layers, model.cfg.n_heads
+    if heads is None:
+        heads = [(layer, head) for layer in range(n_layers) for head in range(n_heads)]
+    heads = tuple((int(layer), int(head)) for layer, head in heads)
+    if not heads:
+        raise ValueError("heads is empty: give (layer, head) for at least one head")
+    for layer, head in heads:
+        check_layer(model, layer)
+        if not 0 <= head < n_heads:
+            raise ValueError(f"head = {head}: the model's heads are 0 to {n_heads - 1} in each layer")
+    return heads
+
+
+def reading_directions(
+    bases: HeadBases, layer: int, head: int, offset: int = 0
+) -> tuple[Float[Tensor, "d_model d_head"], Float[Tensor, "d_model d_head"]]:
+    r"""The directions along which a head reads its query's and its key's normalised token, one for each term.
+
+    In the basis "weights", at offset 0, these are the singular vectors $u_k$ and $v_k$ that
+    :func:`svf_helpers.qk.qk_svd` gives, signs included.
+
+    Args:
+        bases: "weights" or "whitened", or a random basis made from them.
+        layer: which layer.
+        head: which of its heads, among those of ``bases``.
+        offset: in a rotary head, how far the key stands before the query.
+
+    Raises:
+        ValueError: for a head that the bases lack, or bases "offset" of a rotary head.
+
+    Example:
+        >>> from . import load_model
+        >>> bases = head_bases(load_model("pocket-gpt2", device="cpu"), "weights", [(1, 2)])
+        >>> U, V = reading_directions(bases, 1, 2)
+        >>> torch.dist(U.mT @ U, torch.eye(16)).item() < 1e-9  # orthonormal, as singular vectors are
+        True
+    """
+    of_layer, number = bases.of_head(layer, head)
+    if of_layer.svd is None:
+        raise ValueError("bases 'offset' have other directions at each offset: take 'weights' or 'whitened'")
+    to_key = of_layer.svd.to_key[number]
+    if of_layer.heads.rotary is not None:  # the key is turned back by the offset, so its direction forward
+        to_key = of_layer.heads.rotary.rotate(to_key, offset)
+    return of_layer.heads.W_Q[number] @ of_layer.svd.to_query[number].mT, of_layer.heads.W_K[number] @ to_key.mT

@@ -1,7 +1,7 @@
 """A model's checkpoints, one after the other: bundled, in a local folder, or on the hub (paper, appendix G).
 
-All checkpoints of Pythia-160M are some fifty gigabytes. So they are read one at a time, and may be thrown away after:
-the numbers that a run needs of each are few.
+All checkpoints of Pythia-160M together are some fifty gigabytes. So they are read one at a time, and may be deleted
+afterwards: the few numbers that a run takes from each are kept.
 """
 
 from __future__ import annotations
@@ -12,9 +12,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
+from ..plain_errors import in_plain_words, trouble
 from .loading import BUNDLED
 
+T = TypeVar("T")
 STEP = re.compile(r"step(\d+)")
 ATTEMPTS, PAUSE = 6, 2.0  # a dropped download is tried again after 2, 4, 8, ... seconds
 
@@ -74,7 +77,7 @@ def step_of(revision: str) -> int:
 
 @contextmanager
 def checkpoint(model: str, revision: str, keep_in: Path, discard: bool = False) -> Iterator[tuple[str, str | None]]:
-    """One checkpoint on this machine, as the arguments (name, revision) that ``load_model`` takes.
+    """A context with one checkpoint on this machine, as the arguments (name, revision) that ``load_model`` takes.
 
     Weights from the hub go into ``keep_in``, file by file; a download that breaks off is tried again, and every file's
     size is compared with the one that the hub states.
@@ -83,7 +86,7 @@ def checkpoint(model: str, revision: str, keep_in: Path, discard: bool = False) 
         model: as for :func:`checkpoint_names`.
         revision: which of its checkpoints.
         keep_in: folder for downloaded files.
-        discard: remove the downloaded files afterwards.
+        discard: delete the downloaded files afterwards.
 
     Raises:
         ConnectionError: where the hub cannot be reached, or a file arrives short, after six attempts.
@@ -126,7 +129,8 @@ def _fetch(model: str, revision: str, folder: Path) -> None:
     """Download what a model's folder needs, and check it against the sizes that the hub states."""
     from huggingface_hub import HfApi, hf_hub_download
 
-    told = _patiently(lambda: HfApi().model_info(model, revision=revision, files_metadata=True).siblings, model)
+    ask = lambda: HfApi().model_info(model, revision=revision, files_metadata=True).siblings  # noqa: E731
+    told = _patiently(ask, model, revision)
     sizes = {file.rfilename: file.size for file in told}
     for name in needed_files(list(sizes)):
         path = folder / name
@@ -138,11 +142,11 @@ def _fetch(model: str, revision: str, folder: Path) -> None:
             if path.stat().st_size != sizes[name]:
                 raise ConnectionError(f"{name} has {path.stat().st_size:,} bytes, the hub states {sizes[name]:,}")
 
-        _patiently(get, f"{model} {revision}")
+        _patiently(get, model, revision)
 
 
 def needed_files(names: list[str]) -> list[str]:
-    """Of a repository's files those that loading needs: configuration, tokenizer, weights in one format.
+    """The files of a repository that loading needs: configuration, tokenizer, weights in one format.
 
     Raises:
         ValueError: where there are no weights.
@@ -161,26 +165,20 @@ def needed_files(names: list[str]) -> list[str]:
     return sorted({*weights, *(name for name in small if not name.startswith(other))})
 
 
-def _patiently(ask: Callable, what: str):
+def _patiently(ask: Callable[[], T], model: str, revision: str | None = None) -> T:
     """Ask again after a failure that may pass; say in plain words what did not."""
     from huggingface_hub import errors
 
     # the hub's client raises its own HTTP library's errors where it got no answer: they and HfHubHTTPError share a base
-    may_pass = (*errors.HfHubHTTPError.__bases__, getattr(errors, "XetDownloadError", OSError), OSError)
-    for attempt in range(ATTEMPTS):
+    hub_errors = (*errors.HfHubHTTPError.__bases__, getattr(errors, "XetDownloadError", OSError), OSError)
+    for attempt in range(1, ATTEMPTS + 1):
         try:
             return ask()
-        except errors.RepositoryNotFoundError as error:
-            raise ValueError(f"{what}: no such model on the hub, or one that asks you to sign in") from error
-        except errors.RevisionNotFoundError as error:
-            raise ValueError(f"{what}: the hub has no such revision") from error
-        except errors.OfflineModeIsEnabled as error:
-            raise ConnectionError(f"{what}: the hub is needed, and HF_HUB_OFFLINE forbids to ask it") from error
-        except may_pass as error:
-            status = getattr(getattr(error, "response", None), "status_code", None)
-            if status is not None and 400 <= status < 500 and status not in (408, 429):
-                raise ConnectionError(f"{what}: the hub refuses ({status}): {error}") from error
-            if attempt + 1 == ATTEMPTS:
+        except (*hub_errors, errors.HFValidationError) as error:
+            if trouble(error) not in ("unreachable", "unknown"):
+                raise in_plain_words(error, model, revision=revision) from error
+            if attempt == ATTEMPTS:
+                what = f"{model} {revision}" if revision else model
                 raise ConnectionError(f"{what}: gave up after {ATTEMPTS} attempts: {error}") from error
-            time.sleep(PAUSE * 2**attempt)
+            time.sleep(PAUSE * 2 ** (attempt - 1))
     raise AssertionError("unreachable")

@@ -1,4 +1,4 @@
-"""A circuit's heads at their token pairs, over many prompts: terms, sparsity, counts and nulls (paper, section 5)."""
+"""A circuit's heads at their token pairs, over many prompts: terms, sparsity, N_sv and null (paper, section 5)."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from ..attention import n_sv, null_terms, sparsity
-from ..ioi import CircuitHead, Prompts
+from ..ioi import CircuitHead, Prompts, distinct_heads
 from .bases import Basis, HeadBases, head_bases
 from .terms import head_terms_batch
 
@@ -19,12 +19,18 @@ class CircuitTerms(NamedTuple):
     """What each head of a circuit does at its token pair in each prompt, in one basis.
 
     ``n_sv`` is 0 where the head attends to its key no more than to the others. ``null`` is the mean sparsity over
-    random rotations of this basis, every head with rotations of its own that all prompts share; ``rotated`` holds the
+    random rotations of this basis, each head with rotations of its own that all prompts share; ``rotated`` holds the
     terms under the first of them.
 
     Example:
-        >>> CircuitTerms._fields
-        ('terms', 'relative', 'S', 'sparsity', 'null', 'n_sv', 'rotated')
+        >>> from svf_helpers.language_models import load_model
+        >>> from svf_helpers.pocket import pocket_prompts
+        >>> model, head = load_model("pocket-gpt2", device="cpu"), CircuitHead("END→S2", 0, 3, "END", "S2")
+        >>> found = circuit_terms(model, pocket_prompts(4), [head])
+        >>> found.n_sv  # two or three of sixteen terms are enough, in each of four prompts
+        tensor([[2, 2, 2, 3]])
+        >>> bool((found.sparsity < found.null).all())  # and random directions would be less sparse
+        True
     """
 
     terms: Float[Tensor, "heads prompts d_head"]
@@ -61,34 +67,36 @@ def circuit_terms(
         ValueError: for no heads, or a head that the model does not have; and as ``head_terms_batch``.
 
     Example:
-        >>> circuit_terms(None, None, [])
-        Traceback (most recent call last):
-        ...
-        ValueError: the circuit names no heads
+        >>> from svf_helpers.language_models import load_model
+        >>> from svf_helpers.pocket import pocket_prompts
+        >>> circuit = [CircuitHead("END→S2", 0, 3, "END", "S2"), CircuitHead("S2→S1+1", 2, 1, "S2", "S1+1")]
+        >>> circuit_terms(load_model("pocket-gpt2", device="cpu"), pocket_prompts(4), circuit).terms.shape
+        torch.Size([2, 4, 16])
     """
     circuit = list(circuit)
     if not circuit:
         raise ValueError("the circuit names no heads")
     pairs = list(dict.fromkeys((head.destination, head.source) for head in circuit))
-    heads = list(dict.fromkeys((head.layer, head.head) for head in circuit))
+    heads = distinct_heads(circuit)
     query, key = (torch.stack([prompts.at(pair[side]) for pair in pairs], 1) for side in (0, 1))
     bases = basis if isinstance(basis, HeadBases) else head_bases(model, basis, heads, moments)
     found = head_terms_batch(model, prompts.tokens, query, key, basis=bases)  # [prompts, pairs, heads, d_head]
-    pair_of = torch.tensor([pairs.index((head.destination, head.source)) for head in circuit])
-    place = torch.tensor([found.heads.index((head.layer, head.head)) for head in circuit])
+    pair_of = [pairs.index((head.destination, head.source)) for head in circuit]
+    place = [found.heads.index((head.layer, head.head)) for head in circuit]
     at = lambda array: array.cpu()[:, pair_of, place].transpose(0, 1)  # noqa: E731 - [heads, prompts, ...]
     terms, x, S, y = (at(array) for array in (found.terms, found.query, found.S, found.key))
     # one rotation for each head: its prompts stand before it, as null_terms wants dimensions that share a rotation
     generator = torch.Generator().manual_seed(seed)
-    turned = null_terms(x.transpose(0, 1), S[:, 0], y.transpose(0, 1), draws=draws, generator=generator) if (
-        bases.basis != "offset"
-    ) else null_terms(x, S, y, draws=draws, generator=generator).transpose(1, 2)
+    if bases.basis == "offset":
+        turned = null_terms(x, S, y, draws=draws, generator=generator).transpose(1, 2)
+    else:
+        turned = null_terms(x.transpose(0, 1), S[:, 0], y.transpose(0, 1), draws=draws, generator=generator)
     null = sparsity(turned).mean(0).transpose(0, 1)
     return CircuitTerms(terms, at(found.relative), S, sparsity(terms), null, n_sv(terms), turned[0].transpose(0, 1))
 
 
-def by_length(prompts: Prompts) -> list[Int[Tensor, "batch pos"]]:
-    """The prompts' tokens without padding, as one batch for each length (``head_moments`` takes them so).
+def by_length(prompts: Prompts) -> list[Int[Tensor, "_batch _pos"]]:
+    """The prompts' tokens without padding, one batch for each length, as ``head_moments`` takes them.
 
     Example:
         >>> from svf_helpers.ioi import Prompt
@@ -98,23 +106,3 @@ def by_length(prompts: Prompts) -> list[Int[Tensor, "batch pos"]]:
     """
     lengths = sorted({len(prompt.tokens) for prompt in prompts})
     return [torch.stack([prompt.tokens for prompt in prompts if len(prompt.tokens) == n]) for n in lengths]
-
-
-def answers(model, prompts: Prompts) -> tuple[Bool[Tensor, "prompts"], Float[Tensor, "prompts"]]:
-    """Whether the indirect object is the likeliest next token, and its logit less the subject's.
-
-    Example:
-        >>> from types import SimpleNamespace
-        >>> from svf_helpers.ioi import Prompt
-        >>> prompts = Prompts([Prompt("", torch.tensor([5, 6]), {"END": 1}, answer=7, wrong=5, order="ABBA")])
-        >>> logits = torch.zeros(1, 2, 9).index_fill_(-1, torch.tensor([7]), 2.0)
-        >>> model = lambda tokens: logits
-        >>> model.cfg = SimpleNamespace(device="cpu")
-        >>> answers(model, prompts)
-        (tensor([True]), tensor([2.]))
-    """
-    with torch.no_grad():
-        logits = model(prompts.tokens.to(model.cfg.device)).cpu()
-    last = logits[torch.arange(len(prompts)), prompts.at("END")]
-    right = last.gather(1, prompts.answers[:, None])[:, 0]
-    return last.argmax(-1) == prompts.answers, right - last.gather(1, prompts.wrong[:, None])[:, 0]

@@ -1,4 +1,4 @@
-r"""Frames of a head's query and key space, and the SVD of the head between them.
+r"""The SVD of a head in its own small space, between a triangular frame for queries and one for keys.
 
 A head scores $\tilde q^\top \tilde k$ with query and key vectors in $\mathbb R^{r}$. Choose a frame on each side, an
 upper triangular $F_q$ and $F_k$, and take the SVD of the small core $F_q F_k^\top = P \Sigma \Theta^\top$. Then
@@ -18,16 +18,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ..factored_svd import signed_svd
 from ..rope import Rotary
 from .heads import LayerHeads
 
 
 class Frames(NamedTuple):
-    """Upper triangular frames of some heads, in float64.
+    """Upper triangular frames of the query and the key space of some heads, in float64.
 
     Example:
-        >>> Frames(torch.eye(2)[None], 3 * torch.eye(2)[None]).key.shape
-        torch.Size([1, 2, 2])
+        >>> frames = Frames(query=2 * torch.eye(2)[None], key=3 * torch.eye(2)[None])
+        >>> svd_between(frames).S  # the head scores query times key, in these units
+        tensor([[6., 6.]])
     """
 
     query: Float[Tensor, "... r r"]
@@ -35,12 +37,13 @@ class Frames(NamedTuple):
 
 
 class HeadSVD(NamedTuple):
-    """Singular values, and the maps that take a query and a key vector to its coordinates; signs are fixed.
+    """Singular values, and the maps that take a head's query and key vectors to coordinates along singular vectors.
 
     Example:
         >>> svd = svd_between(Frames(torch.eye(2)[None], 3 * torch.eye(2)[None]))
-        >>> svd.S
-        tensor([[3., 3.]])
+        >>> q, k = torch.tensor([1.0, 2.0]), torch.tensor([4.0, 5.0])
+        >>> ((svd.to_query @ q) * svd.S * (svd.to_key @ k)).sum(), q @ k  # the terms sum to the score
+        (tensor(14.), tensor(14.))
     """
 
     to_query: Float[Tensor, "... r r"]
@@ -52,8 +55,8 @@ def frames_of_weights(layer: LayerHeads) -> Frames:
     """Frames in which the SVD is that of the QK matrix: the triangular QR factors of the weights.
 
     Raises:
-        ArithmeticError: for a head whose query or key weights have not full rank. (Biases then may have parts that no
-            token can carry.)
+        ArithmeticError: for a head whose query or key weights do not have full rank. (Its biases may then have parts
+            that no token can produce.)
 
     Example:
         >>> W = torch.tensor([[[3.0], [4.0]]])
@@ -111,25 +114,35 @@ def frames_of_moments(query: Float[Tensor, "heads r r"], key: Float[Tensor, "hea
     return Frames(*frames)
 
 
-def svd_between(frames: Frames, rotary: Rotary | None = None, offsets: Tensor | None = None) -> HeadSVD:
-    r"""SVD of $F_q F_k^\top$, or of $F_q R_\Delta^\top F_k^\top$ at each of some offsets.
+def svd_between(
+    frames: Frames,
+    rotary: Rotary | None = None,
+    offsets: Tensor | None = None,
+    toward: Float[Tensor, "... 1 r"] | None = None,
+) -> HeadSVD:
+    r"""SVD of $F_q F_k^\top$, or of $F_q R_\Delta^\top F_k^\top$ at each of several offsets.
 
     Args:
         frames: of some heads.
-        rotary: their rotation, if an offset is asked for.
-        offsets: query position minus key position, any shape; its dimensions then lead.
+        rotary: their rotation, where offsets are asked for.
+        offsets: query position minus key position, of any shape; its dimensions then lead.
+        toward: which way the query's singular vectors point, since each pair may be flipped: with
+            ``factored_svd.seen_from(W_Q)`` the signs are those of :func:`svf_helpers.qk.qk_svd`. By default they are
+            fixed by a direction of head space, for heads whose weights are not at hand.
 
     Example:
         >>> svd_between(Frames(torch.eye(4), torch.eye(4)), Rotary.of(4), torch.tensor([0, 3])).S.shape
         torch.Size([2, 4])
     """
-    turned = frames.query
+    query, turned = frames.query, frames.query
     if rotary is not None and offsets is not None:
         turned = rotary.rotate(turned, offsets.reshape(*offsets.shape, *[1] * (turned.ndim - 1)))
-    P, S, Theta_T = torch.linalg.svd(turned @ frames.key.mT)
-    to_query = torch.linalg.solve_triangular(frames.query.expand_as(P), P, upper=True).mT
-    to_key = torch.linalg.solve_triangular(frames.key.expand_as(P), Theta_T.mT, upper=True).mT
-    # a pair of singular vectors may be flipped; with signs fixed, random turns of coordinates are the same everywhere
-    probe = torch.arange(1, P.shape[-1] + 1, dtype=P.dtype, device=P.device).cos()
-    sign = torch.where(to_query @ probe < 0, -1.0, 1.0).to(P)[..., None]
-    return HeadSVD(sign * to_query, S, sign * to_key)
+    if toward is None:
+        toward = torch.arange(1, query.shape[-1] + 1, dtype=query.dtype, device=query.device).cos()[None]
+    to_query, S, to_key = signed_svd(
+        turned @ frames.key.mT,
+        lambda P: torch.linalg.solve_triangular(query.expand_as(P), P, upper=True),
+        lambda Theta: torch.linalg.solve_triangular(frames.key.expand_as(Theta), Theta, upper=True),
+        toward,
+    )
+    return HeadSVD(to_query.mT, S, to_key.mT)

@@ -1,8 +1,9 @@
-"""What a transformer's attention layer computes its scores from: weights, rotation, scale.
+"""What an attention layer computes its scores from: weights, rotation (``inv_freq``), scale.
 
-One place knows how TransformerLens's bridge and the models behind it keep these things, and refuses by name what the
-decomposition does not cover. Rotation, scale and shared keys are confirmed later, when terms are compared with recorded
-scores. Gain and centring are not, since terms sum in any frame: tests hold them against what stands before each head.
+Only this module knows where TransformerLens's bridge and the models behind it keep these things, and it refuses by name
+what the decomposition does not cover. Rotation, scale and shared keys are confirmed later, when terms are compared with
+recorded scores. The gain and the centring of the normalisation are not, since terms sum to the score in any basis:
+tests compare those with the tokens in front of each head.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from ..rope import Rotary
 
 # Kinds of rotary frequencies that stay the same for every context length and only turn, never stretch.
 FIXED_ROPE = ("default", "linear", "llama3")
-# Models whose first normalisation of a block stands behind its attention: their heads read the residual stream itself.
+# Models that normalise after attention: their heads read the residual stream itself.
 POST_NORM = ("OpenAIGPTLMHeadModel",)
 
 
@@ -27,10 +28,10 @@ class LayerHeads:
     """The heads of one layer.
 
     Args:
-        W_Q: query weights, the gain of the normalisation in front of them folded in, in float64.
+        W_Q: query weights in float64, with the gain of the preceding normalisation folded in.
         W_K: key weights likewise; heads that share a key matrix each have a copy.
-        rotary: how queries and keys are turned, or None.
-        scale: what query times key is multiplied by.
+        rotary: how queries and keys are rotated, or None.
+        scale: the factor on query times key.
 
     Example:
         >>> layer = LayerHeads(torch.ones(2, 8, 4), torch.ones(2, 8, 4), None, 0.5)
@@ -52,9 +53,9 @@ class LayerHeads:
 def read_layer(model, layer: int) -> LayerHeads:
     """Weights, rotation and scale of a layer's heads.
 
-    The gain of LayerNorm or RMSNorm is folded into the weights, and for LayerNorm the mean over ``d_model`` is taken
-    out of them, since a centred token has none: the basis then reads the normalised token. (Weights that
-    ``enable_compatibility_mode`` has folded already stay as they are.)
+    The gain of LayerNorm or RMSNorm is folded into the weights. For LayerNorm their mean over ``d_model`` is subtracted
+    as well, since a centred token has none. Singular vectors then read the normalised token. (Weights that
+    ``enable_compatibility_mode`` has already folded stay as they are.)
 
     Args:
         model: a TransformerBridge.
@@ -66,11 +67,10 @@ def read_layer(model, layer: int) -> LayerHeads:
             or stretches.
 
     Example:
-        >>> from types import SimpleNamespace
-        >>> read_layer(SimpleNamespace(cfg=SimpleNamespace(n_layers=2)), 5)
-        Traceback (most recent call last):
-        ...
-        ValueError: layer = 5: the model's layers are 0 to 1
+        >>> from .loading import load_model
+        >>> layer = read_layer(load_model("pocket-pythia", device="cpu"), 0)
+        >>> layer.W_Q.shape, layer.rotary.rotary_dim, layer.scale
+        (torch.Size([4, 64, 16]), 8, 0.25)
     """
     check_layer(model, layer)
     attn = getattr(model.blocks[layer], "attn", None) if hasattr(model, "blocks") else None
@@ -91,9 +91,12 @@ def read_layer(model, layer: int) -> LayerHeads:
 def check_layer(model, layer: int) -> None:
     """Refuse a layer that the model does not have.
 
+    Raises:
+        ValueError: for anything but a whole number from 0 to the last layer.
+
     Example:
         >>> from types import SimpleNamespace
-        >>> check_layer(SimpleNamespace(cfg=SimpleNamespace(n_layers=2)), 1)
+        >>> check_layer(SimpleNamespace(cfg=SimpleNamespace(n_layers=2)), 1)  # there is a layer 1
     """
     n_layers = model.cfg.n_layers
     if isinstance(layer, bool) or not isinstance(layer, int) or not 0 <= layer < n_layers:
@@ -146,7 +149,7 @@ def _scale(model, layer: int, d_head: int) -> float:
 
 
 def _rotary(model, layer: int, d_head: int) -> Rotary | None:
-    """The head's rotation: frequencies from the model's own buffers, pairing by what the bridge says of it."""
+    """The head's rotation: frequencies from the model's own ``inv_freq``, pairing from what the bridge says of it."""
     cfg, inner = model.cfg, model.blocks[layer].attn.original_component
     if type(inner).__name__ in ("GPTJAttention", "CodeGenAttention"):
         return Rotary.of(d_head, inner.rotary_dim or d_head, 10000.0, "neighbours")

@@ -9,8 +9,10 @@ from pathlib import Path
 import torch
 
 from ..device import choose_device
+from ..plain_errors import in_plain_words, needed
 
 BUNDLED = ("pocket-gpt2", "pocket-pythia")
+WITHOUT_A_HUB = "or use 'pocket-gpt2' or 'pocket-pythia', which need none"
 _PLACES: list[tempfile.TemporaryDirectory] = []
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.json")
 
@@ -18,12 +20,12 @@ TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model",
 def load_model(name: str | Path, revision: str | None = None, device: str | torch.device = "auto"):
     """A transformer as a TransformerBridge, in float32, ready for ``head_terms``.
 
-    Weights are as published: nothing is folded or centred. The first call takes some seconds, to import
+    Weights stay as published: nothing is folded or centred. The first call takes some seconds, to import
     TransformerLens; a model from the hub is downloaded once and then read from Hugging Face's cache.
 
     Args:
         name: a model on the Hugging Face hub ("gpt2", "EleutherAI/pythia-160m"), a local folder in its format, or
-            "pocket-gpt2" or "pocket-pythia". (A local folder without a tokenizer takes token numbers as text.)
+            "pocket-gpt2" or "pocket-pythia". (Without a tokenizer in the folder, texts are token numbers: "17 5".)
         revision: a branch, tag or commit ("step3000" for a checkpoint of Pythia or of pocket-pythia).
         device: "auto" takes the GPU if there is one.
 
@@ -32,15 +34,17 @@ def load_model(name: str | Path, revision: str | None = None, device: str | torc
 
     Raises:
         ValueError: for a name or revision that is not known, or a kind of model that TransformerLens does not load.
+        ModuleNotFoundError: without TransformerLens.
         FileNotFoundError: for a local folder that is not there or holds no model.
         ConnectionError: where the model is not on this machine and the hub cannot be reached.
         MemoryError: where the model does not fit.
 
     Example:
-        >>> load_model("./no-such-folder")
-        Traceback (most recent call last):
-        ...
-        FileNotFoundError: no folder ./no-such-folder: give a local folder, 'pocket-gpt2', 'pocket-pythia' or a hub name
+        >>> model = load_model("pocket-gpt2", device="cpu")
+        >>> text = "Then, Simon and Andrew were at the school. Simon gave a drink to"
+        >>> tokens = model.to_tokens(text, prepend_bos=True)
+        >>> model.tokenizer.decode(model(tokens)[0, -1].argmax())
+        ' Andrew'
     """
     chosen = choose_device(device)
     name = str(name)
@@ -59,7 +63,7 @@ def load_model(name: str | Path, revision: str | None = None, device: str | torc
 
 
 def _boot(source: str, revision: str | None, device: torch.device, name: str):
-    from transformer_lens.model_bridge import TransformerBridge
+    TransformerBridge = needed("transformer_lens.model_bridge", "language models").TransformerBridge
     from transformers.utils import logging as hf_logging
 
     options = {"device": str(device), "dtype": torch.float32, "revision": revision}
@@ -73,7 +77,7 @@ def _boot(source: str, revision: str | None, device: torch.device, name: str):
             options["tokenizer"] = _numbers_as_text(source)
         model = TransformerBridge.boot_transformers(source, **options)
     except Exception as error:
-        raise _in_plain_words(error, name, revision, device) from error
+        raise in_plain_words(error, name, revision=revision, device=device, instead=WITHOUT_A_HUB) from error
     finally:
         logger.setLevel(level)
         if bars:
@@ -94,34 +98,3 @@ def _numbers_as_text(folder: str):
     _PLACES.append(place)
     PreTrainedTokenizerFast(tokenizer_object=words, unk_token="0").save_pretrained(place.name)
     return PreTrainedTokenizerFast.from_pretrained(place.name)
-
-
-def _in_plain_words(error: Exception, name: str, revision: str | None, device: torch.device) -> Exception:
-    """What went wrong, for a reader who has not read Hugging Face's code; an error we do not know stays as it is."""
-    chain, told = error, ""
-    names = set()
-    while chain is not None:
-        told += f" {chain}"
-        names |= {kind.__name__ for kind in type(chain).__mro__}
-        chain = chain.__cause__ or chain.__context__
-    lower = told.lower()
-    if isinstance(error, torch.OutOfMemoryError) or "allocate memory" in lower:
-        instead = "" if device.type == "cpu" else ", or device='cpu'"
-        return MemoryError(f"{name} does not fit into the memory of {device}: try a smaller model{instead}")
-    if names & {"RevisionNotFoundError"} or "is not a valid git identifier" in lower:
-        return ValueError(f"{name} has no revision {revision!r} (Pythia's are 'step0', 'step1', 'step2', 'step4', ...)")
-    if names & {"RepositoryNotFoundError", "GatedRepoError", "HFValidationError"} or "not a valid model" in lower:
-        return ValueError(
-            f"{name!r} is no model on the Hugging Face hub, or one that asks you to sign in: its exact name is at "
-            "https://huggingface.co/models"
-        )
-    if "no file named" in lower:
-        return FileNotFoundError(f"{name} holds no weights: a model's folder is what save_pretrained writes")
-    if "unrecognized model" in lower or "unsupported architecture" in lower or "not supported" in lower:
-        return ValueError(f"{name}: TransformerLens does not load this kind of model ({str(error).splitlines()[0]})")
-    if "couldn't connect" in lower or names & {"ConnectionError", "TransportError", "LocalEntryNotFoundError"}:
-        return ConnectionError(
-            f"{name!r} is not on this machine and the Hugging Face hub cannot be reached: check the name and your "
-            "network (and that HF_HUB_OFFLINE is not set), or use 'pocket-gpt2' or 'pocket-pythia', which need none"
-        )
-    return error

@@ -1,12 +1,12 @@
 r"""Second moments of the query and key vectors of all heads, for the whitened basis (this book's; not in the paper).
 
-Queries: the raw second moment $\mathbb E[\tilde q \tilde q^\top]$. Keys: the centred covariance, since relative
-attention compares keys and what they all share drops out. Both include biases; neither includes rotation by absolute
-position, which would make the basis depend on where in a text the sample stood. A query sees each key turned by their
+For queries this is the raw second moment $\mathbb E[\tilde q \tilde q^\top]$, for keys the covariance, since relative
+attention compares keys and whatever they share cancels. Both include biases. Neither includes rotation by absolute
+position, which would make the basis depend on where in a text the sample stood: a query sees each key rotated by their
 offset. So for a rotary head the moments of keys are averaged over the offsets of all pairs (query, key not after it) in
 the sample, $\mathbb E_\Delta[R_{-\Delta} \tilde k \tilde k^\top R_\Delta]$, minus the outer product of the mean
-turned likewise. That is the covariance of keys as queries see them, each token counted once, if what a token says does
-not depend on how far back it stands.
+rotated in the same way. That is the covariance of keys as queries see them, each token counted once, provided that what
+a token says does not depend on how far back it stands.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class HeadMoments:
         """The same with covariances on both sides, as the theory of whitening has it.
 
         The raw second moment counts the mean query as one more direction in which queries vary. It is the default
-        because what all queries share does act on keys; which of the two serves better is a matter of experiment.
+        because what all queries share does act on keys; which of the two works better has to be measured.
 
         Raises:
             ValueError: where the means are not known.
@@ -70,6 +70,9 @@ class HeadMoments:
 
     def check(self, model) -> None:
         """Refuse moments that are not of this model's shape.
+
+        Raises:
+            ValueError: for another number of layers or heads, or another dimension of heads.
 
         Example:
             >>> from types import SimpleNamespace
@@ -90,7 +93,7 @@ class HeadMoments:
 
 
 def head_moments(
-    model, token_batches: Int[Tensor, "batch pos"] | Iterable[Int[Tensor, "batch pos"]], *, progress: bool = False
+    model, token_batches: Int[Tensor, "_batch _pos"] | Iterable[Int[Tensor, "_batch _pos"]], *, progress: bool = False
 ) -> HeadMoments:
     """Second moments of the query and key vectors of all layers and heads, from a sample of text.
 
@@ -104,11 +107,13 @@ def head_moments(
         MemoryError: where memory runs out, with the size of batch to try.
 
     Example:
-        >>> from types import SimpleNamespace
-        >>> head_moments(SimpleNamespace(cfg=SimpleNamespace(d_head=64)), torch.ones(4, 16, dtype=torch.long))
-        Traceback (most recent call last):
-        ...
-        ValueError: 64 tokens for heads of dimension 64: moments need at least 640, 10 for each dimension
+        >>> from . import head_bases, load_model
+        >>> model = load_model("pocket-gpt2", device="cpu")
+        >>> moments = head_moments(model, torch.arange(1, 241).reshape(8, 30))
+        >>> moments.query.shape, moments.tokens
+        (torch.Size([5, 4, 16, 16]), 240)
+        >>> head_bases(model, "whitened", [(0, 3)], moments).layers[0].svd.S.shape
+        torch.Size([1, 16])
     """
     batches = [token_batches] if isinstance(token_batches, Tensor) else list(token_batches)
     tokens = sum(batch.numel() for batch in batches)
@@ -154,9 +159,9 @@ def pair_counts(shapes: Iterable[tuple[int, int]]) -> Float[Tensor, "offsets"]:
         tensor([7., 4., 1.], dtype=torch.float64)
     """
     shapes = list(shapes)
-    counts = torch.zeros(max(length for _, length in shapes), dtype=torch.float64)
+    counts = torch.zeros(max(length for _, length in shapes), dtype=torch.float64, device="cpu")
     for batch, length in shapes:
-        counts[:length] += batch * torch.arange(length, 0, -1)
+        counts[:length] += batch * torch.arange(length, 0, -1, device="cpu")
     return counts
 
 
@@ -166,10 +171,10 @@ def seen_covariance(
     rotary: Rotary | None,
     counts: Float[Tensor, "offsets"],
 ) -> Float[Tensor, "heads r r"]:
-    """Covariance of key vectors as queries see them: turned by minus the offset, averaged over offsets.
+    """Covariance of key vectors as queries see them: rotated by minus the offset, averaged over offsets.
 
-    A rotation is diagonal along its (complex) eigenvectors, so the average over any number of offsets is one product
-    with a matrix of mean phases.
+    A rotation is diagonal in the basis of its (complex) eigenvectors, so the average over any number of offsets is one
+    product with a matrix of mean phases.
 
     Args:
         moment: second moments of the keys before rotation.
@@ -202,11 +207,11 @@ def seen_covariance(
 
 def _eigen(rotary: Rotary) -> tuple[Complex[Tensor, "r r"], Float[Tensor, "r"]]:
     """Eigenvectors of all rotations, as columns, and the angle by which one position turns each."""
-    vectors = torch.eye(rotary.d_head, dtype=torch.complex128)
-    phases = torch.zeros(rotary.d_head, dtype=torch.float64)
+    vectors = torch.eye(rotary.d_head, dtype=torch.complex128, device="cpu")
+    phases = torch.zeros(rotary.d_head, dtype=torch.float64, device="cpu")
     root = 0.5**0.5
     for (first, second), angle in zip(rotary.planes.tolist(), rotary.frequencies, strict=True):
-        vectors[[first, second], first] = torch.tensor([root, -1j * root], dtype=torch.complex128)
-        vectors[[first, second], second] = torch.tensor([root, 1j * root], dtype=torch.complex128)
+        vectors[first, first], vectors[second, first] = root, -1j * root
+        vectors[first, second], vectors[second, second] = root, 1j * root
         phases[first], phases[second] = angle, -angle
     return vectors, phases

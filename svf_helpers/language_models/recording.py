@@ -1,11 +1,11 @@
-"""A forward pass that hands over each layer's queries, keys and scores as they appear.
+"""A forward pass that hands over each layer's queries, keys and scores as they are computed.
 
-Nothing is kept beyond the layer at hand, so that many prompts fit into memory at once.
+Only one layer's activations are kept at a time, so that many prompts fit into memory at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -20,8 +20,13 @@ class LayerRecord(NamedTuple):
     softmax, up to one constant for each query; ``visible`` says which keys a query sees.
 
     Example:
-        >>> LayerRecord._fields
-        ('query', 'key', 'scores', 'visible')
+        >>> from .loading import load_model
+        >>> model, records = load_model("pocket-gpt2", device="cpu"), {}
+        >>> run_and_record(model, torch.tensor([[0, 5, 7]]), [0], records.__setitem__)
+        >>> records[0].query.shape, records[0].visible[0, 0].int()  # each query sees the keys up to its own position
+        (torch.Size([1, 3, 4, 16]), tensor([[1, 0, 0],
+                [1, 1, 0],
+                [1, 1, 1]], dtype=torch.int32))
     """
 
     query: Float[Tensor, "batch pos heads d_head"]
@@ -33,36 +38,31 @@ class LayerRecord(NamedTuple):
 def run_and_record(
     model, tokens: Int[Tensor, "batch pos"], layers: Sequence[int], visit: Callable[[int, LayerRecord], None]
 ) -> None:
-    """Run the model up to the last of some layers and call ``visit(layer, record)`` for each, in their order.
+    """Run the model up to the last of the given layers and call ``visit(layer, record)`` for each, in their order.
 
-    Where the bridge of a model keeps attention and not scores (GPT-J, GPT-Neo), scores are its logarithm: they differ
-    by a constant for each query, which relative attention does not see.
+    Where the bridge of a model exposes attention instead of scores (GPT-J, GPT-Neo), its logarithm is used: the two
+    differ by a constant for each query, which cancels in relative attention.
 
     Args:
         model: a TransformerBridge.
         tokens: on any device.
         layers: which layers.
-        visit: what to do with each layer.
+        visit: what to do with each layer's record.
 
     Raises:
         ValueError: for tokens that the model does not have, or a layer that lets nothing be recorded.
         MemoryError: where memory runs out, with the size of batch to try.
 
     Example:
-        >>> run_and_record(None, torch.tensor([[0.5]]), [0], print)
-        Traceback (most recent call last):
-        ...
-        ValueError: tokens are torch.float32 of shape (1, 1): expected whole numbers [batch, pos], at least one of each
+        >>> from .loading import load_model
+        >>> model, tokens = load_model("pocket-gpt2", device="cpu"), torch.tensor([[0, 5, 7]])
+        >>> run_and_record(model, tokens, [0, 2], lambda layer, record: print(layer, record.scores.shape))
+        0 torch.Size([1, 4, 3, 3])
+        2 torch.Size([1, 4, 3, 3])
     """
     tokens = check_tokens(model, tokens)
     seen: dict[int, dict[str, Tensor]] = {layer: {} for layer in layers}
     visited = set()
-
-    def keep(layer: int, name: str):
-        def hook(tensor: Tensor, hook=None) -> None:
-            seen[layer][name] = tensor.detach()
-
-        return hook
 
     def read(layer: int):
         def hook(tensor: Tensor, hook=None) -> None:
@@ -77,7 +77,7 @@ def run_and_record(
     hooks = []
     for layer in seen:
         place = f"blocks.{layer}.attn."
-        hooks += [(place + "hook_q", keep(layer, "query")), (place + "hook_k", keep(layer, "key"))]
+        hooks += [(place + "hook_q", keep_in(seen[layer], "query")), (place + "hook_k", keep_in(seen[layer], "key"))]
         hooks += [(place + "hook_attn_scores", read(layer))]
     with torch.no_grad(), model.hooks(fwd_hooks=hooks):
         within_memory(lambda: model(tokens, return_type=None, stop_at_layer=max(seen) + 1), tokens)
@@ -87,12 +87,28 @@ def run_and_record(
             raise ValueError(f"layer {layer} ({kind}) records no queries, keys and scores")
 
 
+def keep_in(seen: dict[Hashable, Tensor], name: Hashable) -> Callable:
+    """A hook that leaves the activations as they are, and keeps them in ``seen`` under this name.
+
+    Example:
+        >>> seen = {}
+        >>> keep_in(seen, "query")(torch.ones(2))
+        >>> seen
+        {'query': tensor([1., 1.])}
+    """
+
+    def hook(tensor: Tensor, hook=None) -> None:
+        seen[name] = tensor
+
+    return hook
+
+
 def scores_and_visible(
     recorded: Float[Tensor, "batch heads pos pos"],
 ) -> tuple[Float[Tensor, "batch heads pos pos"], Bool[Tensor, "batch heads pos pos"]]:
     """Scores of the visible keys (0 for the others), and which keys are visible.
 
-    What is recorded are scores, with a huge negative number where a key is masked, or attention, which is 0 there.
+    Models record scores, with a huge negative number for a masked key, or attention, which is 0 there.
 
     Example:
         >>> scores_and_visible(torch.tensor([[[[2.0, -torch.inf], [3.0, 4.0]]]]))[0].tolist()
@@ -115,17 +131,16 @@ def is_attention(recorded: Float[Tensor, "batch heads pos pos"]) -> bool:
 
 
 def check_tokens(model, tokens: Int[Tensor, "batch pos"]) -> Int[Tensor, "batch pos"]:
-    """The tokens on the model's device, refused where they are not of its vocabulary or too many.
+    """The tokens on the model's device, if they belong to its vocabulary and fit into its context.
+
+    Raises:
+        ValueError: for anything else.
 
     Example:
         >>> from types import SimpleNamespace
         >>> model = SimpleNamespace(cfg=SimpleNamespace(d_vocab=100, n_ctx=8, device="cpu"))
         >>> check_tokens(model, torch.tensor([[5, 7]]))
         tensor([[5, 7]])
-        >>> check_tokens(model, torch.tensor([[5, 700]]))
-        Traceback (most recent call last):
-        ...
-        ValueError: token 700: the model's tokens are 0 to 99
     """
     if not isinstance(tokens, Tensor):
         raise ValueError(f"tokens are {type(tokens).__name__}: give the tensor that model.to_tokens(text) returns")
@@ -145,6 +160,9 @@ def check_tokens(model, tokens: Int[Tensor, "batch pos"]) -> Int[Tensor, "batch 
 
 def within_memory(compute: Callable[[], object], tokens: Int[Tensor, "batch pos"]):
     """Run ``compute()``, and where memory runs out say which size of batch to try.
+
+    Raises:
+        MemoryError: in place of PyTorch's own error.
 
     Example:
         >>> within_memory(lambda: 1 + 1, torch.zeros(4, 3))

@@ -1,7 +1,7 @@
 r"""Terms of a transformer's relative attention, for many prompts, heads and token pairs at once (paper, section 5).
 
-A head of a real model has biases, rotates by position, shares keys with other heads. All of that is in its actual
-query and key vectors, which are recorded; the basis comes from its weights, or from moments of those vectors:
+The head of a real model has biases, rotates by position and may share its keys with other heads. All of that is in its
+actual query and key vectors, which are recorded; the basis comes from its weights, or from moments of those vectors:
 
 * ``"weights"``: the SVD of the plain QK matrix. In a rotary head the query stays as it is and every key gets the
   rotation relative to the query, so that moving a pair along the text changes nothing.
@@ -11,6 +11,10 @@ query and key vectors, which are recorded; the basis comes from its weights, or 
   (:mod:`svf_helpers.language_models.moments`).
 
 In each, the terms sum to the model's own relative attention, which is checked for every pair.
+
+Four calls lead to the arithmetic: :func:`head_terms` checks one case; :func:`head_terms_batch` runs the model once;
+:func:`terms_of_record` takes what one layer recorded, and makes the key relative; ``LayerBasis.coordinates`` multiplies
+query and key by the singular vectors.
 """
 
 from __future__ import annotations
@@ -23,7 +27,7 @@ from einops import einsum
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from .bases import Basis, HeadBases, LayerBasis, head_bases
+from .bases import Basis, HeadBases, head_bases
 from .moments import HeadMoments
 from .recording import LayerRecord, check_tokens, run_and_record
 from .token_pairs import token_pairs
@@ -40,8 +44,13 @@ class HeadTerms(NamedTuple):
     head's attention scale. ``relative`` is the model's recorded relative attention, the sum of the terms.
 
     Example:
-        >>> HeadTerms._fields
-        ('terms', 'relative', 'query', 'S', 'key', 'heads')
+        >>> from . import load_model
+        >>> model = load_model("pocket-gpt2", device="cpu")
+        >>> found = head_terms_batch(model, torch.tensor([[0, 5, 7, 5]]), query=3, key=1, heads=[(0, 3)])
+        >>> torch.allclose(found.terms, found.query * found.S * found.key)
+        True
+        >>> torch.allclose(found.terms.sum(-1), found.relative, atol=1e-4)
+        True
     """
 
     terms: Float[Tensor, "... heads d_head"]
@@ -50,63 +59,6 @@ class HeadTerms(NamedTuple):
     S: Float[Tensor, "... heads d_head"]
     key: Float[Tensor, "... heads d_head"]
     heads: tuple[tuple[int, int], ...]
-
-
-def head_terms_batch(
-    model,
-    tokens: Int[Tensor, "batch pos"],
-    query: int | Int[Tensor, "batch ..."],
-    key: int | Int[Tensor, "batch ..."],
-    heads: Sequence[tuple[int, int]] | None = None,
-    basis: Basis | HeadBases = "weights",
-    moments: HeadMoments | None = None,
-) -> HeadTerms:
-    """Terms of the relative attention of many heads at many token pairs, in one forward pass.
-
-    Args:
-        model: a TransformerBridge.
-        tokens: prompts. Shorter ones may be padded on the right with any token: no query before sees it.
-        query: positions of the queries: one for all prompts, or [batch] or [batch, pairs].
-        key: positions of the keys, likewise; none may come after its query.
-        heads: as (layer, head); all by default.
-        basis: "weights", "offset", "whitened", or the result of :func:`head_bases`.
-        moments: for "whitened".
-
-    Returns:
-        Terms [batch, heads, d_head] or [batch, pairs, heads, d_head], with all that they come from.
-        Keys that the model masks (outside a sliding window) are not among those that the key is compared with.
-
-    Raises:
-        ValueError: for a key after its query, a query that sees a single key, a key that is masked, or what
-            :func:`head_bases` refuses.
-        ArithmeticError: where terms do not sum to the model's own relative attention, to 1e-4 of their sizes.
-        MemoryError: where memory runs out, with the size of batch to try.
-
-    Example:
-        >>> head_terms_batch(None, torch.tensor([[1, 2, 3]]), query=1, key=2)
-        Traceback (most recent call last):
-        ...
-        ValueError: key 2 comes after its query 1: a query sees the keys up to its own position
-    """
-    queries, keys, lead = token_pairs(tokens, query, key)
-    bases = basis if isinstance(basis, HeadBases) else head_bases(model, basis, heads, moments)
-    tokens = check_tokens(model, tokens)
-    queries, keys = queries.to(tokens.device), keys.to(tokens.device)
-    d_head = next(iter(bases.layers.values())).heads.d_head
-    shape = (*queries.shape, len(bases.heads), d_head)
-    x, S, y = (torch.empty(shape, dtype=torch.float64, device=tokens.device) for _ in range(3))
-    relative = torch.empty(shape[:-1], dtype=torch.float64, device=tokens.device)
-
-    def visit(layer: int, record: LayerRecord) -> None:
-        where = [index for index, (of, _) in enumerate(bases.heads) if of == layer]  # in the order of its numbers
-        parts = terms_of_record(record, bases, layer, queries, keys)
-        for whole, part in zip((x, S, y, relative), parts, strict=True):
-            whole[:, :, where] = part
-
-    run_and_record(model, tokens, list(bases.layers), visit)
-    dtype = torch.float64 if model.cfg.dtype == torch.float64 else torch.float32
-    found = ((x * S * y), relative, x, S, y)
-    return HeadTerms(*(part.reshape(*lead, *part.shape[2:]).to(dtype) for part in found), bases.heads)
 
 
 def head_terms(
@@ -128,28 +80,89 @@ def head_terms(
         head: which of its heads, from 0.
         query: position of the query.
         key: position of the key, not after the query.
-        basis: "weights", "offset" or "whitened".
+        basis: "weights", "offset" or "whitened", or the result of :func:`head_bases`.
         moments: for "whitened", from ``head_moments(model, token_batches)``.
 
     Raises:
         ValueError, ArithmeticError, MemoryError: as :func:`head_terms_batch`.
 
     Example:
-        >>> head_terms(None, torch.tensor([[1, 2, 3], [4, 5, 6]]), layer=0, head=0, query=2, key=1)
-        Traceback (most recent call last):
-        ...
-        ValueError: tokens have shape (2, 3): one prompt is [1, pos]; for many there is head_terms_batch
+        >>> from . import load_model
+        >>> model = load_model("pocket-gpt2", device="cpu")
+        >>> text = "Then, Simon and Andrew were at the school. Simon gave a drink to"
+        >>> tokens = model.to_tokens(text, prepend_bos=True)
+        >>> terms = head_terms(model, tokens, layer=0, head=3, query=15, key=11)  # from "to" to the second "Simon"
+        >>> terms.shape, terms.argmax().item()  # sixteen terms, and the first is the largest
+        (torch.Size([16]), 0)
     """
-    if isinstance(tokens, torch.Tensor) and (tokens.ndim != 2 or tokens.shape[0] != 1):
+    if isinstance(tokens, Tensor) and (tokens.ndim != 2 or tokens.shape[0] != 1):
         shape = tuple(tokens.shape)
         raise ValueError(f"tokens have shape {shape}: one prompt is [1, pos]; for many there is head_terms_batch")
     for name, value in (("query", query), ("key", key)):
         if isinstance(value, bool) or not isinstance(value, int):
             raise ValueError(f"{name} = {value!r}: one position, a whole number")
-    bases = basis if isinstance(basis, HeadBases) else head_bases(model, basis, [(layer, head)], moments)
-    if (layer, head) not in bases.heads:
-        raise ValueError(f"the bases given are of heads {bases.heads}, not of {(layer, head)}")
-    return head_terms_batch(model, tokens, query, key, basis=bases).terms[0, bases.heads.index((layer, head))]
+    if isinstance(basis, HeadBases):
+        basis.of_head(layer, head)  # refuses a head that is not there
+    found = head_terms_batch(model, tokens, query, key, [(layer, head)], basis, moments)
+    return found.terms[0, found.heads.index((layer, head))]
+
+
+def head_terms_batch(
+    model,
+    tokens: Int[Tensor, "batch pos"],
+    query: int | Int[Tensor, "batch ..."],
+    key: int | Int[Tensor, "batch ..."],
+    heads: Sequence[tuple[int, int]] | None = None,
+    basis: Basis | HeadBases = "weights",
+    moments: HeadMoments | None = None,
+) -> HeadTerms:
+    """Terms of the relative attention of many heads at many token pairs, in one forward pass.
+
+    Args:
+        model: a TransformerBridge.
+        tokens: prompts. Shorter ones may be padded on the right with any token: no query before sees it.
+        query: positions of the queries: one for all prompts, or [batch] or [batch, pairs].
+        key: positions of the keys, likewise; none may come after its query.
+        heads: as (layer, head); all by default. Bases that are given bring their own heads.
+        basis: "weights", "offset", "whitened", or the result of :func:`head_bases`.
+        moments: for "whitened".
+
+    Returns:
+        Terms [batch, heads, d_head] or [batch, pairs, heads, d_head], with all that they come from.
+        Keys that the model masks (outside a sliding window) are not among those that the key is compared with.
+
+    Raises:
+        ValueError: for a key after its query, a query that sees a single key, a key that is masked, or what
+            :func:`head_bases` refuses.
+        ArithmeticError: where terms do not sum to the model's own relative attention, to 1e-4 of their sizes.
+        MemoryError: where memory runs out, with the size of batch to try.
+
+    Example:
+        >>> from . import load_model
+        >>> model, tokens = load_model("pocket-pythia", device="cpu"), torch.tensor([[0, 5, 7, 5], [0, 8, 9, 6]])
+        >>> pairs = torch.tensor([[1, 2], [1, 2]])  # two keys in each of two prompts
+        >>> head_terms_batch(model, tokens, query=torch.full((2, 2), 3), key=pairs, heads=[(1, 0), (2, 3)]).terms.shape
+        torch.Size([2, 2, 2, 16])
+    """
+    queries, keys, lead = token_pairs(tokens, query, key)
+    tokens = check_tokens(model, tokens)
+    bases = basis if isinstance(basis, HeadBases) else head_bases(model, basis, heads, moments)
+    queries, keys = queries.to(tokens.device), keys.to(tokens.device)
+    d_head = next(iter(bases.layers.values())).heads.d_head
+    shape = (*queries.shape, len(bases.heads), d_head)
+    x, S, y = (torch.empty(shape, dtype=torch.float64, device=tokens.device) for _ in range(3))
+    relative = torch.empty(shape[:-1], dtype=torch.float64, device=tokens.device)
+
+    def visit(layer: int, record: LayerRecord) -> None:
+        where = [index for index, (of, _) in enumerate(bases.heads) if of == layer]  # in the order of its numbers
+        parts = terms_of_record(record, bases, layer, queries, keys)
+        for whole, part in zip((x, S, y, relative), parts, strict=True):
+            whole[:, :, where] = part
+
+    run_and_record(model, tokens, list(bases.layers), visit)
+    dtype = torch.float64 if model.cfg.dtype == torch.float64 else torch.float32
+    found = ((x * S * y), relative, x, S, y)
+    return HeadTerms(*(part.reshape(*lead, *part.shape[2:]).to(dtype) for part in found), bases.heads)
 
 
 def terms_of_record(
@@ -159,7 +172,7 @@ def terms_of_record(
     queries: Int[Tensor, "batch pairs"],
     keys: Int[Tensor, "batch pairs"],
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """What :func:`head_terms_batch` makes of one layer's recorded activations.
+    """The factors of the terms, from one layer's recorded activations.
 
     Returns:
         Coordinates of the queries, scaled singular values, coordinates of the relative keys [batch, pairs, heads,
@@ -182,17 +195,23 @@ def terms_of_record(
         >>> (x * S * y).sum().item(), relative.item()
         (1.0, 1.0)
     """
-    of_layer = bases.layers[layer]
-    weights, relative, largest = _recorded(record, queries, keys, of_layer.numbers, layer)
-    x, S, y = _coordinates(record, of_layer, queries, keys, weights)
-    _check_sum(x * S * y, relative, largest, layer, of_layer.numbers, queries, keys)
+    basis = bases.layers[layer]
+    weights = _relative_weights(record, queries, keys, layer)
+    rows = torch.arange(len(queries), device=queries.device)[:, None]
+    scores = record.scores[rows, :, queries][:, :, basis.numbers].double()
+    relative = einsum(scores, weights, "b p h l, b p l -> b p h")
+    q = record.query[rows, queries][:, :, basis.numbers].double()
+    # rotating is linear: rotate every key once by its position, add up, rotate the sum back to the pair's origin
+    k = einsum(basis.turned_keys(record.key), weights, "b l h r, b p l -> b p h r")
+    x, S, y = basis.coordinates(q, basis.turned_back(k, queries, keys), queries - keys)
+    _check_sum(x * S * y, relative, scores.abs().amax(-1), layer, basis.numbers, queries, keys)
     return x, S, y, relative
 
 
-def _recorded(
-    record: LayerRecord, queries: Tensor, keys: Tensor, numbers: list[int], layer: int
-) -> tuple[Float[Tensor, "batch pairs pos"], Float[Tensor, "batch pairs heads"], Float[Tensor, "batch pairs heads"]]:
-    """What makes a sum over keys relative, the recorded relative attention, and the size of the largest score."""
+def _relative_weights(
+    record: LayerRecord, queries: Int[Tensor, "batch pairs"], keys: Int[Tensor, "batch pairs"], layer: int
+) -> Float[Tensor, "batch pairs pos"]:
+    """What makes a sum over keys relative: 1 for the key, minus the mean over the other keys that the query sees."""
     rows = torch.arange(len(queries), device=queries.device)[:, None]
     seen = record.visible[rows, :, queries]  # [batch, pairs, heads, pos]
     visible = seen[:, :, 0]
@@ -211,20 +230,7 @@ def _recorded(
     n_others = others.sum(-1, keepdim=True)
     if (n_others == 0).any():
         raise ValueError(f"layer {layer} shows a query the key asked for and no other: there is nothing to compare")
-    weights = (-others / n_others).scatter(-1, keys[..., None], 1.0)
-    scores = record.scores[rows, :, queries][:, :, numbers].double()
-    return weights, einsum(scores, weights, "b p h l, b p l -> b p h"), scores.abs().amax(-1)
-
-
-def _coordinates(
-    record: LayerRecord, basis: LayerBasis, queries: Tensor, keys: Tensor, weights: Float[Tensor, "batch pairs pos"]
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Coordinates of queries, scaled singular values, coordinates of relative keys: [batch, pairs, heads, r]."""
-    rows = torch.arange(len(queries), device=queries.device)[:, None]
-    q = record.query[rows, queries][:, :, basis.numbers].double()
-    # turning is linear: turn every key once by its position, add up, turn the sum back to the pair's origin
-    k = einsum(basis.turned_keys(record.key), weights, "b l h r, b p l -> b p h r")
-    return basis.coordinates(q, basis.turned_back(k, queries, keys), queries - keys)
+    return (-others / n_others).scatter(-1, keys[..., None], 1.0)
 
 
 def _check_sum(

@@ -1,6 +1,6 @@
 """Runs of language models on the indirect-object task: the circuit's heads, decomposed (paper, section 5, appendix G).
 
-One format for all models: the bundled ones, which anyone can run, and the paper's, which need the hub.
+The format is the same for all models: the bundled ones, which anyone can run, and the paper's, which need the hub.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ from svf_helpers.experiments.store import part
 BASES = ("weights", "whitened", "offset")  # the last for rotary heads alone
 PER_BASIS = ("sparsity", "null", "n_sv")
 PER_TERM = ("terms", "S", "rotated")
-#: Prompts from which moments, and the circuits of models that the literature does not describe, are taken: other ones
-#: than those that are decomposed.
+#: What is stored of a circuit's heads.
+HEAD_FIELDS = ("layer", "head", "job", "destination", "source")
+#: Moments, and the circuits of models that the literature does not describe, come from other prompts than those that
+#: are decomposed.
 OTHER_PROMPTS, OTHER_SEED = 256, 1_000
 
 
@@ -34,7 +36,7 @@ def circuit_run(scale, device, progress, workdir, *, model, revisions, discard_w
         names = [names[0], names[len(names) // 2], names[-1]]
     circuit = None
     rows = []
-    # the last one first: it says which heads to look at, where nobody has written that down
+    # the last checkpoint first: for models that the literature does not describe, it says which heads to look at
     for name in tqdm(reversed(names), total=len(names), desc=model, unit="checkpoint", disable=not progress):
         def make(name=name, circuit=circuit):
             if name is None:
@@ -43,9 +45,9 @@ def circuit_run(scale, device, progress, workdir, *, model, revisions, discard_w
                 return _decomposed(source, revision, device, count, circuit, model)
 
         rows.append(part(Path(workdir), f"{name or 'main'}-{count}", make))
-        circuit = _circuit_of(rows[0])
+        circuit = circuit_of(rows[0])
     rows.reverse()
-    fixed = ("layer", "head", "job", "destination", "source", "order", "prompt")
+    fixed = (*HEAD_FIELDS, "order", "prompt")
     arrays = {key: rows[-1][key] for key in fixed}
     arrays |= {key: np.stack([row[key] for row in rows]) for key in rows[-1] if key not in fixed}
     steps = [0 if name is None else step_of(name) for name in names]
@@ -59,7 +61,8 @@ def circuit_run(scale, device, progress, workdir, *, model, revisions, discard_w
 def _decomposed(source, revision, device, count, circuit, model_name) -> dict[str, np.ndarray]:
     """One checkpoint, loaded and decomposed."""
     from svf_helpers.language_models import head_moments, load_model
-    from svf_helpers.language_models.circuit_terms import answers, by_length, circuit_terms
+    from svf_helpers.language_models.answers import answers
+    from svf_helpers.language_models.circuit_terms import by_length, circuit_terms
     from svf_helpers.language_models.heads import read_layer
 
     model = load_model(source, revision, device)
@@ -68,10 +71,9 @@ def _decomposed(source, revision, device, count, circuit, model_name) -> dict[st
     rotary = read_layer(model, circuit[0].layer).rotary is not None
     moments = head_moments(model, by_length(others))
     right, difference = answers(model, prompts)
-    row = {"layer": np.array([head.layer for head in circuit]), "head": np.array([head.head for head in circuit]),
-           "correct": right.numpy(), "summary_logit_difference": difference.float().numpy(),
+    row = {"correct": right.numpy(), "summary_logit_difference": difference.float().numpy(),
            "order": np.array([prompt.order for prompt in prompts]), "prompt": np.array([prompts[0].text])}
-    row |= {name: np.array([getattr(head, name) for head in circuit]) for name in ("job", "destination", "source")}
+    row |= circuit_arrays(circuit)
     for basis in BASES if rotary else BASES[:2]:
         found = circuit_terms(model, prompts, circuit, basis, moments if basis == "whitened" else None)
         row |= {f"summary_{name}_{basis}": getattr(found, name).float().numpy() for name in PER_BASIS}
@@ -114,26 +116,44 @@ def known_circuit(name, model, prompts):
     return found
 
 
-def _circuit_of(row):
+def circuit_arrays(circuit) -> dict[str, np.ndarray]:
+    """A circuit as arrays, one for each field of its heads, as results store it.
+
+    Example:
+        >>> from svf_helpers.ioi import PYTHIA_HEADS
+        >>> arrays = circuit_arrays(PYTHIA_HEADS[:2])
+        >>> arrays["head"].tolist(), arrays["source"].tolist()
+        ([6, 11], ['S1', 'S1+1'])
+    """
+    return {name: np.array([getattr(head, name) for head in circuit]) for name in HEAD_FIELDS}
+
+
+def circuit_of(arrays) -> tuple:
+    """The circuit that :func:`circuit_arrays` has made into arrays: of a result, or of anything that holds them.
+
+    Example:
+        >>> from svf_helpers.ioi import PYTHIA_HEADS
+        >>> circuit_of(circuit_arrays(PYTHIA_HEADS)) == PYTHIA_HEADS
+        True
+    """
     from svf_helpers.ioi import CircuitHead
 
-    columns = [row[name].tolist() for name in ("job", "layer", "head", "destination", "source")]
-    return tuple(CircuitHead(*values) for values in zip(*columns, strict=True))
+    columns = [arrays[name].tolist() for name in HEAD_FIELDS]
+    return tuple(CircuitHead(**dict(zip(HEAD_FIELDS, values, strict=True))) for values in zip(*columns, strict=True))
 
 
 def complete(result) -> None:
     """Refuse a result from elsewhere that lacks what the chapters read.
 
+    Raises:
+        ValueError: with the arrays that are missing, or the shapes that do not fit.
+
     Example:
-        >>> from svf_helpers.experiments import Result
-        >>> complete(Result({"step": np.zeros(1)}, {"name": "gpt2-ioi"}))
-        Traceback (most recent call last):
-        ...
-        ValueError: gpt2-ioi lacks the arrays S_weights, S_whitened, ...: make it again with this version of the book
+        >>> from svf_helpers.experiments import load
+        >>> complete(load("pocket-gpt2-ioi"))  # the stored result has all of it
     """
     K, H = (len(result.arrays.get(name, ())) for name in ("step", "layer"))
-    needed = {"step", "layer", "head", "job", "destination", "source", "order", "correct", "relative",
-              "summary_logit_difference"}
+    needed = {"step", *HEAD_FIELDS, "order", "correct", "relative", "summary_logit_difference"}
     needed |= {f"summary_{name}_{basis}" for name in PER_BASIS for basis in BASES[:2]}
     needed |= {f"{name}_{basis}" for name in PER_TERM for basis in BASES[:2]}
     missing = sorted(needed - set(result.arrays))

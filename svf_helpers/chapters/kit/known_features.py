@@ -1,12 +1,13 @@
 r"""Features that generated the bundled models' sentences, as directions, and how well heads point along them.
 
 In the toy model the dictionary is given. In a bundled model the *generators* are given: which tokens are names, who was
-named before, which name stands here, and where. What direction in the residual stream stands for each is measured, as
-the token's expected change when the generator changes: by least squares over all features at once, or one by one.
+named before, which name stands here, and where. The direction in the residual stream that represents each of them is
+measured, as the expected change of a token when the generator changes: by least squares over all features at once, or
+one feature at a time.
 
-A head reads a (normalised) token $t$ along directions $a_k$, its coordinate is $a_k^\top t$. In the plain basis
+A head reads a (normalised) token $t$ along directions $a_k$; its coordinate is $a_k^\top t$. In the plain basis
 $a_k = u_k$ is also the estimate of the feature. Where tokens are not isotropic, the feature that a reading direction
-picks up is $C\,a_k$, with the second moment $C$ of tokens (chapter on anisotropy): :func:`patterns`.
+picks up is $C\,a_k$, with the second moment $C$ of the tokens (chapter on anisotropy): :func:`patterns`.
 This is the book's own; the paper could not check real models in this way.
 """
 
@@ -20,10 +21,22 @@ from einops import einsum
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from svf_helpers.language_models.bases import HeadBases
+from svf_helpers.language_models.bases import reading_directions
 from svf_helpers.language_models.heads import POST_NORM, check_layer
+from svf_helpers.language_models.recording import keep_in
 from svf_helpers.pocket.facts import ROLES, Facts
 from svf_helpers.pocket.words import NAMES
+
+__all__ = [
+    "KINDS",
+    "KnownFeatures",
+    "agreement",
+    "feature_directions",
+    "head_inputs",
+    "known_features",
+    "patterns",
+    "reading_directions",
+]
 
 #: Features that many tokens share; each of the names, here or one token before, is a feature as well. The position is
 #: one of them because it goes with others: a name that was said before stands late, and so does END.
@@ -37,8 +50,10 @@ class KnownFeatures(NamedTuple):
     has no meaning elsewhere; the position is a number. ``tokens``: which tokens count (no padding, no start mark).
 
     Example:
-        >>> KnownFeatures._fields
-        ('names', 'value', 'among', 'tokens')
+        >>> from svf_helpers.pocket.facts import facts
+        >>> found = known_features(facts(8, seed=0))
+        >>> dict(zip(found.names[:4], found.value[0, 1, :4].tolist()))  # the first word after the start mark
+        {'name': 0.0, 'said before': 0.0, 'named first': 0.0, 'after a name': 0.0}
     """
 
     names: tuple[str, ...]
@@ -48,7 +63,7 @@ class KnownFeatures(NamedTuple):
 
 
 def known_features(table: Facts) -> KnownFeatures:
-    """The features of sentences of the bundled models' grammar: the kinds, then "name X", then "after X".
+    """The features of the tokens of generated sentences: the kinds, then "name X", then "after X".
 
     Args:
         table: from :func:`svf_helpers.pocket.facts`, with the start mark.
@@ -94,16 +109,12 @@ def head_inputs(model, tokens: Int[Tensor, "batch pos"], layer: int) -> Float[Te
     """
     check_layer(model, layer)
     seen: dict[str, Tensor] = {}
-
-    def keep(tensor: Tensor, hook=None) -> None:
-        seen["normalised"] = tensor.detach().double()
-
     place = f"blocks.{layer}.ln1.hook_normalized"
     if place not in model.hook_dict or model.cfg.architecture in POST_NORM:
         raise ValueError(f"layer {layer} has no normalisation in front of its heads whose output could be recorded")
-    with torch.no_grad(), model.hooks(fwd_hooks=[(place, keep)]):
+    with torch.no_grad(), model.hooks(fwd_hooks=[(place, keep_in(seen, "normalised"))]):
         model(tokens.to(model.cfg.device), return_type=None, stop_at_layer=layer + 1)
-    return seen["normalised"]
+    return seen["normalised"].double()
 
 
 def feature_directions(
@@ -114,9 +125,9 @@ def feature_directions(
     Args:
         inputs: tokens, from :func:`head_inputs`.
         features: of the same sentences.
-        method: "least squares" fits all features at once, so that what two of them share is told apart as far as the
-            sentences allow; "difference of means" takes each alone, against the tokens it is absent among (and the
-            slope with the position, which is the same where there are two positions).
+        method: "least squares" fits all features at once, which separates correlated features as far as the sentences
+            allow; "difference of means" takes each feature alone, tokens with it minus tokens without it (for the
+            position this is the slope).
 
     Raises:
         ValueError: for another method, inputs of other sentences, or a feature that is always the same.
@@ -135,7 +146,7 @@ def feature_directions(
         raise ValueError(f"inputs and features are of {shapes} sentences and positions: give those of one sample")
     value, among = (part[features.tokens].to(inputs) for part in (features.value, features.among))
     tokens = inputs[features.tokens.to(inputs.device)]
-    centred = (value - value.sum(0) / among.sum(0)) * among  # says nothing where the feature has no meaning
+    centred = (value - value.sum(0) / among.sum(0)) * among  # 0 where the feature has no meaning
     poor = (~(centred.square().sum(0) > 1e-9)).nonzero().flatten().tolist()
     if poor:
         named = ", ".join(features.names[number] for number in poor[:3])
@@ -152,45 +163,10 @@ def feature_directions(
     return found / found.norm(dim=0)
 
 
-def reading_directions(
-    bases: HeadBases, layer: int, head: int, offset: int = 0
-) -> tuple[Float[Tensor, "d_model d_head"], Float[Tensor, "d_model d_head"]]:
-    r"""Along which directions a head reads its query's and its key's normalised token, one for each term.
-
-    In the basis "weights", at offset 0, these are the singular vectors $u_k$ and $v_k$.
-
-    Args:
-        bases: "weights" or "whitened", or a random split of them.
-        layer: which layer.
-        head: which of its heads, among those of ``bases``.
-        offset: in a rotary head, how far the key stands before the query.
-
-    Raises:
-        ValueError: for a head that the bases lack, or bases "offset" of a rotary head.
-
-    Example:
-        >>> from . import head_bases, load_model
-        >>> bases = head_bases(load_model("pocket-gpt2", device="cpu"), "weights", [(1, 2)])
-        >>> U, V = reading_directions(bases, 1, 2)
-        >>> torch.dist(U.mT @ U, torch.eye(16)).item() < 1e-9
-        True
-    """
-    if (layer, head) not in bases.heads:
-        raise ValueError(f"the bases given are of heads {bases.heads}, not of {(layer, head)}")
-    of_layer = bases.layers[layer]
-    if of_layer.svd is None:
-        raise ValueError("bases 'offset' have other directions at each offset: take 'weights' or 'whitened'")
-    number = of_layer.numbers.index(head)
-    to_key = of_layer.svd.to_key[number]
-    if of_layer.heads.rotary is not None:  # the key is turned back by the offset, so its direction forward
-        to_key = of_layer.heads.rotary.rotate(to_key, offset)
-    return of_layer.heads.W_Q[number] @ of_layer.svd.to_query[number].mT, of_layer.heads.W_K[number] @ to_key.mT
-
-
 def patterns(
     inputs: Float[Tensor, "tokens d_model"], reading: Float[Tensor, "d_model d_head"], centred: bool = True
 ) -> Float[Tensor, "d_model d_head"]:
-    r"""The feature that each reading direction picks up among these tokens, $C a_k$, from factors alone.
+    r"""The feature that each reading direction picks up among these tokens, $C a_k$, without building $C$.
 
     Args:
         inputs: tokens.
@@ -211,7 +187,7 @@ def patterns(
 def agreement(
     directions: Float[Tensor, "... d_model r"], features: Float[Tensor, "d_model n"]
 ) -> Float[Tensor, "... r n"]:
-    """|cos| between directions and features, of any length.
+    """|cos| between directions and features, whatever their lengths.
 
     Example:
         >>> agreement(torch.tensor([[3.0], [4.0]]), torch.tensor([[-1.0, 0.0], [0.0, 2.0]]))

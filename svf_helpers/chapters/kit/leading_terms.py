@@ -1,8 +1,8 @@
-r"""Does the singular vector that carries a head's attention point along a feature that is known? Choice and judgement.
+r"""Does the singular vector that carries a head's attention point along a known feature? Choice and judgement.
 
-With sixteen vectors on each side, and over two hundred features to compare with, some cosine is always large. So the
-vector (the one with the largest mean term) and the feature (the largest |cos|) are chosen on some sentences, and the
-cosine is judged on others. Rotated bases and random directions go through the same choice and the same judgement.
+With sixteen vectors on each side and over two hundred features to compare them with, some cosine is always large. So
+the vector (the one with the largest mean term) and the feature (the largest |cos|) are chosen on one set of sentences,
+and the cosine is judged on another. Rotated bases and random directions go through the same choice and judgement.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from svf_helpers.chapters.kit.known_features import (
 )
 from svf_helpers.ioi import CircuitHead, Prompts
 from svf_helpers.language_models.bases import HeadBases
-from svf_helpers.language_models.random_split import random_rotations
 from svf_helpers.language_models.terms import head_terms_batch
 from svf_helpers.pocket.facts import Facts
+from svf_helpers.rotations import random_rotations
 
 #: Among which features the one for a vector is chosen: all of them, or the kinds alone.
 FAMILIES = {"all": None, "kinds": len(KINDS)}
@@ -42,8 +42,11 @@ class Sample(NamedTuple):
     """Sentences with their features, and each layer's tokens and feature directions on them.
 
     Example:
-        >>> Sample._fields
-        ('features', 'tokens', 'directions')
+        >>> from svf_helpers.language_models import load_model
+        >>> from svf_helpers.pocket.facts import facts
+        >>> found = sample(load_model("pocket-gpt2", device="cpu"), facts(900, seed=0), [0, 2])
+        >>> sorted(found.tokens), len(found.features.names)
+        ([0, 2], 208)
     """
 
     features: KnownFeatures
@@ -81,7 +84,7 @@ def sample(model, table: Facts, layers: Sequence[int], features: KnownFeatures |
 
 
 class Leading(NamedTuple):
-    """How each head's leading term agrees with known features.
+    """How well each head's leading term agrees with known features.
 
     Sides are query and key, ways those of ``WAYS``, families those of ``FAMILIES``. ``order``: the terms by falling
     mean over the prompts, the leading one first; ``feature``: the one chosen for it; ``chosen`` and ``judged``: |cos|
@@ -89,8 +92,10 @@ class Leading(NamedTuple):
     the feature chosen for each; ``random`` likewise for random directions.
 
     Example:
-        >>> Leading._fields
-        ('order', 'feature', 'chosen', 'judged', 'rotated', 'random')
+        >>> cosines = torch.tensor([[[[0.25, 0.75]]]])
+        >>> found = Leading(torch.tensor([[1, 0]]), torch.tensor([[[[1]]]]), cosines, cosines, cosines, cosines)
+        >>> found.order[0, 0].item(), found.cosine().item()  # term 1 leads, and has this |cos| with its feature
+        (1, 0.75)
     """
 
     order: Int[Tensor, "heads d_head"]
@@ -142,10 +147,16 @@ def leading_agreement(
         ValueError: for no heads, samples without a head's layer, or as ``head_terms_batch``.
 
     Example:
-        >>> leading_agreement(None, [], None, None, None, None)
-        Traceback (most recent call last):
-        ...
-        ValueError: the circuit names no heads
+        >>> from svf_helpers.language_models import head_bases, load_model
+        >>> from svf_helpers.pocket import pocket_prompts
+        >>> from svf_helpers.pocket.facts import facts
+        >>> model, head = load_model("pocket-gpt2", device="cpu"), CircuitHead("END→S2", 0, 3, "END", "S2")
+        >>> choose, judge = (sample(model, facts(700, 0, split), [0]) for split in ("train", "held-out"))
+        >>> bases = head_bases(model, "weights", [(0, 3)])
+        >>> found = leading_agreement(model, [head], bases, pocket_prompts(8), choose, judge, draws=10)
+        >>> query, key = found.feature[0, :, WAYS.index("reading"), list(FAMILIES).index("kinds")].tolist()
+        >>> KINDS[query], KINDS[key]  # head 0.3 asks from END, and its key vector leans to the position
+        ('END', 'position')
     """
     if not circuit:
         raise ValueError("the circuit names no heads")

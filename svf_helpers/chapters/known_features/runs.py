@@ -1,4 +1,4 @@
-"""Stored runs of this chapter: agreement with known features, what removing terms does, and removing features."""
+"""Stored runs of this chapter: agreement with known features, ablation of terms, and features projected out."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
+from svf_helpers.chapters.kit.circuit_runs import circuit_arrays
 from svf_helpers.experiments.registry import experiment
 from svf_helpers.experiments.store import part
 
 MODELS = ("pocket-gpt2", "pocket-pythia")
 BASES = ("weights", "whitened")
-#: What is taken out of a head's score. ``fixed``: the terms that lead on other prompts, as many as N_sv is there.
+#: What is ablated in a head's score. ``fixed``: the terms that lead on other prompts, as many as N_sv is there.
 REMOVED = ("nothing", "top", "random", "all but top", "all but random", "fixed", "all but fixed")
 #: The circuit is found, the leading terms chosen, moments gathered on training names; all is judged on held-out pairs.
 CHOICE = {"count": 256, "seed": 1_000, "split": "train"}
@@ -43,43 +44,42 @@ def _study(name, device, sentences, draws, prompts, repeats) -> dict[str, np.nda
     import torch
 
     from svf_helpers.chapters.kit.leading_terms import leading_agreement, sample
+    from svf_helpers.ioi import distinct_heads
     from svf_helpers.language_models import head_bases, head_moments, load_model
     from svf_helpers.language_models.circuit_terms import by_length, circuit_terms
     from svf_helpers.language_models.circuits import circuit_table
-    from svf_helpers.language_models.random_split import random_split
+    from svf_helpers.language_models.random_basis import random_rank_one_basis
     from svf_helpers.pocket import pocket_prompts
     from svf_helpers.pocket.facts import facts
 
     model = load_model(name, device=device)
     chosen_on, judged_on = pocket_prompts(**CHOICE), pocket_prompts(prompts, seed=0, split="held-out")
     circuit = circuit_table(model, chosen_on).at_pairs()
-    heads = list(dict.fromkeys((head.layer, head.head) for head in circuit))
     moments = head_moments(model, by_length(chosen_on))
     layers = [head.layer for head in circuit]
     samples = [sample(model, facts(sentences, seed, split), layers)
                for seed, split in (("known features", "train"), ("known features", "held-out"))]
-    row = {name: np.array([getattr(head, name) for head in circuit])
-           for name in ("layer", "head", "job", "destination", "source")}
+    row = circuit_arrays(circuit)
     row["feature_names"] = np.array(samples[0].features.names)
-    every = {basis: head_bases(model, basis, heads, moments) for basis in BASES}
+    every = {basis: head_bases(model, basis, distinct_heads(circuit), moments) for basis in BASES}
     for basis, bases in every.items():
         found = leading_agreement(model, circuit, bases, chosen_on, *samples, draws=draws)
         row |= {f"{name}_{basis}": value.cpu().numpy() for name, value in found._asdict().items()}
         row[f"cosine_{basis}"] = found.cosine().cpu().numpy()
     generator = torch.Generator().manual_seed(1)
-    # the random split: once for removal, and several times for what N_sv is where directions mean nothing
-    splits = [random_split(every["weights"], generator) for _ in range(repeats)]
+    # random bases: the first for ablations, all of them for what N_sv is where directions mean nothing
+    splits = [random_rank_one_basis(every["weights"], generator) for _ in range(repeats)]
     counts = [circuit_terms(model, judged_on, circuit, split).n_sv for split in splits]
     row["n_sv_splits"] = torch.stack(counts).numpy()
     for basis, bases in (*every.items(), ("split", splits[0])):
         row |= {f"{name}_{basis}": value for name, value in
-                _removal(model, circuit, bases, chosen_on, judged_on, repeats, generator).items()}
+                _ablation(model, circuit, bases, chosen_on, judged_on, repeats, generator).items()}
     cosines = ("chosen_", "judged_", "rotated_", "random_")  # four digits are plenty, and the file stays small
     return {name: value.astype(np.float16 if name.startswith(cosines) else np.float32)
             if value.dtype == np.float64 else value for name, value in row.items()}
 
 
-def _removal(model, circuit, bases, chosen_on, judged_on, repeats, generator) -> dict[str, np.ndarray]:
+def _ablation(model, circuit, bases, chosen_on, judged_on, repeats, generator) -> dict[str, np.ndarray]:
     """Of each entry of REMOVED: attention [heads, prompts], logit difference and answers, head by head and together.
 
     ``attention``, ``difference``, ``correct``: [removed, heads, prompts], each head acted on alone.
@@ -88,15 +88,15 @@ def _removal(model, circuit, bases, chosen_on, judged_on, repeats, generator) ->
     """
     import torch
 
+    from svf_helpers.language_models.ablation_effects import ablation_effect, select_terms
     from svf_helpers.language_models.circuit_terms import circuit_terms
-    from svf_helpers.language_models.removal import choose_terms, effect_without
 
     before, now = (circuit_terms(model, prompts, circuit, bases, draws=1) for prompts in (chosen_on, judged_on))
     means = before.terms.mean(1)  # [heads, d_head]
     typical = before.n_sv.double().mean(1).round().long().clamp_min(1)
-    fixed = choose_terms(means, typical)[:, None].expand_as(now.terms)
-    draw = lambda: choose_terms(now.terms, now.n_sv, "random", generator)  # noqa: E731
-    masks = {"nothing": [torch.zeros_like(fixed)], "top": [choose_terms(now.terms, now.n_sv)],
+    fixed = select_terms(means, typical)[:, None].expand_as(now.terms)
+    draw = lambda: select_terms(now.terms, now.n_sv, "random", generator)  # noqa: E731
+    masks = {"nothing": [torch.zeros_like(fixed)], "top": [select_terms(now.terms, now.n_sv)],
              "random": [draw() for _ in range(repeats)]}
     masks |= {f"all but {name}": [~mask for mask in masks[name]] for name in ("top", "random")}
     masks |= {"fixed": [fixed], "all but fixed": [~fixed]}
@@ -108,11 +108,11 @@ def _removal(model, circuit, bases, chosen_on, judged_on, repeats, generator) ->
     for removed in REMOVED:
         alone, together = [], []
         for mask in masks[removed]:
-            runs = [effect_without(model, judged_on, circuit, bases, mask, [number]) for number in range(len(circuit))]
+            runs = [ablation_effect(model, judged_on, circuit, bases, mask, [number]) for number in range(len(circuit))]
             at_own = torch.stack([run.attention[number] for number, run in enumerate(runs)])
             alone.append((at_own, *(torch.stack([getattr(run, name) for run in runs]).float()
                                     for name in ("difference", "correct"))))
-            runs = [effect_without(model, judged_on, circuit, bases, mask, group) for group in groups]
+            runs = [ablation_effect(model, judged_on, circuit, bases, mask, group) for group in groups]
             together.append(tuple(torch.stack([getattr(run, name) for run in runs]).float()
                                   for name in ("difference", "correct")))
         parts = [torch.stack(values).mean(0).numpy()
@@ -132,7 +132,7 @@ def _removal(model, circuit, bases, chosen_on, judged_on, repeats, generator) ->
     compare={"*_correct_control": 0.1, "*_correct": 0.1, "*_attention": 0.05, "*_control": 0.05, "*_before": 0.05},
 )
 def erased(scale, device, progress, workdir):
-    """Attention and answers of both bundled models with one kind of feature taken out of a head's queries or keys."""
+    """Attention and answers of both bundled models with one kind of feature projected out of queries or keys."""
     from tqdm.auto import tqdm
 
     sizes = {"paper": {"sentences": 2_500, "prompts": 128, "repeats": 4},
@@ -156,10 +156,11 @@ def _taken_out(name, device, sentences, prompts, repeats) -> dict[str, np.ndarra
 
     from svf_helpers.chapters.kit.known_features import KINDS
     from svf_helpers.chapters.kit.leading_terms import sample
-    from svf_helpers.chapters.known_features.erasure import SIDES, without_feature
+    from svf_helpers.chapters.known_features.erasure import SIDES, project_out
+    from svf_helpers.ioi import distinct_heads
     from svf_helpers.language_models import head_bases, load_model
+    from svf_helpers.language_models.ablation_effects import ablation_effect
     from svf_helpers.language_models.circuits import circuit_table
-    from svf_helpers.language_models.removal import effect_without
     from svf_helpers.pocket import pocket_prompts
     from svf_helpers.pocket.facts import facts
 
@@ -167,20 +168,19 @@ def _taken_out(name, device, sentences, prompts, repeats) -> dict[str, np.ndarra
     circuit = circuit_table(model, pocket_prompts(256, 1_000, "train")).at_pairs()
     judged = pocket_prompts(prompts, seed=0, split="held-out")
     measured = sample(model, facts(sentences, "known features", "train"), [head.layer for head in circuit])
-    bases = head_bases(model, "weights", list(dict.fromkeys((head.layer, head.head) for head in circuit)))
+    bases = head_bases(model, "weights", distinct_heads(circuit))
     means = {layer: tokens.mean(0) for layer, tokens in measured.tokens.items()}
     generator = torch.Generator().manual_seed(2)
 
     def effect(numbers, side, kind, along=False):
         with ExitStack() as stack:
-            # a head that is in the circuit twice, with two pairs of tokens, is still one head
-            for layer, head in dict.fromkeys((circuit[number].layer, circuit[number].head) for number in numbers):
+            for layer, head in distinct_heads([circuit[number] for number in numbers]):
                 feature = measured.directions[layer][:, kind]
                 drawn = torch.randn(len(feature), dtype=torch.float64, generator=generator) if along else None
                 if along:
                     drawn = (drawn - drawn.mean()).to(feature)  # tokens are centred
-                stack.enter_context(without_feature(model, layer, head, side, feature, means[layer], drawn))
-            return effect_without(model, judged, circuit, bases)
+                stack.enter_context(project_out(model, layer, head, side, feature, means[layer], drawn))
+            return ablation_effect(model, judged, circuit, bases)
 
     every = range(len(circuit))
     rows = {"attention": [], "control": [], "correct": [], "correct_control": []}
@@ -197,7 +197,5 @@ def _taken_out(name, device, sentences, prompts, repeats) -> dict[str, np.ndarra
             ).mean(0))
     shape = (len(SIDES), len(KINDS))
     found = {what: torch.stack(values).unflatten(0, shape).cpu().float().numpy() for what, values in rows.items()}
-    found["before"] = effect_without(model, judged, circuit, bases).attention.float().numpy()
-    found |= {what: np.array([getattr(head, what) for head in circuit])
-              for what in ("layer", "head", "job", "destination", "source")}
-    return found | {"kinds": np.array(KINDS), "sides": np.array(SIDES)}
+    found["before"] = ablation_effect(model, judged, circuit, bases).attention.float().numpy()
+    return found | circuit_arrays(circuit) | {"kinds": np.array(KINDS), "sides": np.array(SIDES)}

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from svf_helpers.chapters.kit.circuit_runs import circuit_arrays
 from svf_helpers.experiments.registry import experiment
 from svf_helpers.experiments.store import part
 
-#: Bases whose leading terms are compared with known features (a random split has no vectors to speak of).
+#: Bases whose leading terms are compared with known features (the vectors of a random basis mean nothing).
 WITH_VECTORS = ("weights", "whitened", "centred")
 #: From which text moments are taken, in the study of what whitening needs.
 TEXTS = ("task", "grammar", "other kinds", "shuffled", "uniform")
@@ -21,7 +22,7 @@ OTHERS = {"count": 256, "seed": 1_000}  # prompts for the circuit and for moment
 
 
 def _compared(model, circuit, prompts, moments, samples=None, chosen_on=None, draws=100) -> dict[str, np.ndarray]:
-    """One model: sparsity, counts and removals in all bases, and agreement with known features if there are samples."""
+    """One model: sparsity, N_sv and ablations in all bases, and agreement with known features if there are samples."""
     import torch
 
     from svf_helpers.chapters.whitened.compared_bases import all_bases, compare_bases
@@ -30,9 +31,9 @@ def _compared(model, circuit, prompts, moments, samples=None, chosen_on=None, dr
     row = {f"summary_{name}": value.float().cpu().numpy() for name, value in found._asdict().items()}
     if samples is not None:
         from svf_helpers.chapters.kit.leading_terms import leading_agreement
+        from svf_helpers.ioi import distinct_heads
 
-        heads = list(dict.fromkeys((head.layer, head.head) for head in circuit))
-        every = all_bases(model, heads, moments, torch.Generator().manual_seed(0))
+        every = all_bases(model, distinct_heads(circuit), moments, torch.Generator().manual_seed(0))
         agreed = [leading_agreement(model, circuit, every[name], chosen_on, *samples, draws=draws,
                                     raw_queries=name != "centred") for name in WITH_VECTORS]
         row["cosine"] = torch.stack([one.cosine() for one in agreed]).float().cpu().numpy()
@@ -40,11 +41,6 @@ def _compared(model, circuit, prompts, moments, samples=None, chosen_on=None, dr
         row["cosine_high"] = torch.stack([one.rotated.quantile(0.95, -1) for one in agreed]).float().cpu().numpy()
         row["feature"] = torch.stack([one.feature for one in agreed]).cpu().numpy()
     return row
-
-
-def _named(circuit) -> dict[str, np.ndarray]:
-    return {name: np.array([getattr(head, name) for head in circuit])
-            for name in ("layer", "head", "job", "destination", "source")}
 
 
 def _pocket(
@@ -76,7 +72,7 @@ def _pocket(
     rows = [part(Path(workdir), f"{label}-{revision or 'last'}", partial(study, revision))
             for revision in tqdm(revisions, desc=label, unit="checkpoint", disable=not progress)]
     arrays = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
-    return arrays | _named(circuit) | {"feature_names": np.array(features[0].names)}
+    return arrays | circuit_arrays(circuit) | {"feature_names": np.array(features[0].names)}
 
 
 SCALES = {"quick": {"sentences": 700, "prompts": 8, "draws": 20}, "paper": {"sentences": 1_200, "prompts": 48,
@@ -142,7 +138,7 @@ def bases_model(scale, device, progress, workdir, model, revision):
     loaded = load_model(model, None if revision == "main" else revision, device)
     prompts, others = prompts_for(loaded.tokenizer, SCALES[scale]["prompts"], model)
     circuit = known_circuit(model, loaded, others)
-    arrays = _compared(loaded, circuit, prompts, head_moments(loaded, by_length(others))) | _named(circuit)
+    arrays = _compared(loaded, circuit, prompts, head_moments(loaded, by_length(others))) | circuit_arrays(circuit)
     return arrays, {"model": model, "revisions": [revision], "seeds": [0], "steps": 0, **SCALES[scale]}
 
 
@@ -155,15 +151,15 @@ def _needs(source, device, scale) -> dict[str, np.ndarray]:
     """
     import torch
 
-    from svf_helpers.chapters.kit.known_features import reading_directions
-    from svf_helpers.language_models import head_bases, head_moments, load_model
+    from svf_helpers.ioi import distinct_heads
+    from svf_helpers.language_models import head_bases, head_moments, load_model, reading_directions
     from svf_helpers.language_models.circuit_terms import circuit_terms
     from svf_helpers.language_models.circuits import circuit_table
     from svf_helpers.pocket import pocket_prompts
 
     model = load_model(source, device=device)
     circuit = circuit_table(model, pocket_prompts(**OTHERS, split="train")).at_pairs()
-    heads = list(dict.fromkeys((head.layer, head.head) for head in circuit))
+    heads = distinct_heads(circuit)
     judged = pocket_prompts(SCALES[scale]["prompts"], split="held-out")
     generator = torch.Generator().manual_seed(2)
     repeats = 4 if scale == "paper" else 2

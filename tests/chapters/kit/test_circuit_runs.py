@@ -9,7 +9,7 @@ import pytest
 from svf_helpers.chapters.kit import circuit_runs
 from svf_helpers.chapters.sad_pythia.runs import pythia_ioi
 from svf_helpers.experiments import cli, load, load_first, runner, store
-from svf_helpers.ioi import GPT2_HEADS, PYTHIA_HEADS, CircuitHead
+from svf_helpers.ioi import GPT2_HEADS, PYTHIA_HEADS
 from svf_helpers.language_models import checkpoints, load_model
 from svf_helpers.language_models.circuit_terms import circuit_terms
 from svf_helpers.pocket import pocket_folder, pocket_prompts, revisions
@@ -55,8 +55,7 @@ def test_terms_sum_and_agree_with_the_heads_one_by_one(made):
     for basis in circuit_runs.BASES:
         sums = result[f"terms_{basis}"].sum(-1)  # of the paper's prompt, the first
         np.testing.assert_allclose(sums, result["relative"][..., 0], rtol=1e-3, atol=1e-3)
-    columns = zip(*(result[name].tolist() for name in ("job", "layer", "head", "destination", "source")), strict=True)
-    circuit = [CircuitHead(*row) for row in columns]
+    circuit = circuit_runs.circuit_of(result)
     prompts = pocket_prompts(result["correct"].shape[1] - 1)
     again = circuit_terms(load_model("pocket-pythia", device="cpu"), prompts, circuit)
     np.testing.assert_allclose(again.sparsity, result["summary_sparsity_weights"][-1][:, 1:], rtol=1e-3)
@@ -124,6 +123,14 @@ def test_weights_are_discarded_one_checkpoint_after_the_other_where_asked(discar
     monkeypatch.setattr(circuit_runs, "_decomposed", decomposed)
     pythia_ioi("quick", "cpu", False, tmp_path, model="some/pythia", revisions="all", discard_weights=discard)
     assert there == ([1, 1, 1] if discard else [1, 2, 3])
+
+
+@pytest.mark.parametrize("circuit", [GPT2_HEADS, PYTHIA_HEADS])
+def test_a_circuit_comes_back_from_its_arrays(circuit, tmp_path):
+    arrays = circuit_runs.circuit_arrays(circuit)
+    np.savez(tmp_path / "circuit.npz", **arrays)
+    assert circuit_runs.circuit_of(np.load(tmp_path / "circuit.npz")) == circuit
+    assert arrays["layer"].dtype.kind == "i"
 
 
 def test_the_papers_models_get_the_papers_heads():

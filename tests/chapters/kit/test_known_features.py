@@ -14,7 +14,7 @@ from svf_helpers.chapters.kit.known_features import (
     patterns,
     reading_directions,
 )
-from svf_helpers.chapters.known_features.erasure import without_feature
+from svf_helpers.chapters.known_features.erasure import project_out
 from svf_helpers.language_models import head_bases, load_model
 from svf_helpers.pocket.facts import ROLES, facts
 from svf_helpers.pocket.words import NAMES
@@ -165,7 +165,7 @@ def test_a_feature_is_taken_out_of_one_side_of_one_head(kind, side, tmp_path):
     unit = direction / direction.norm()
     inputs, names = head_inputs(model, tokens, layer), ("hook_q", "hook_k", "hook_v", "hook_attn_scores")
     cache = model.run_with_cache(tokens)[1]
-    with without_feature(model, layer, head, side, 3 * direction, mean):
+    with project_out(model, layer, head, side, 3 * direction, mean):
         changed = model.run_with_cache(tokens)[1]
     place = f"blocks.{layer}.attn."
     W = heads.W_Q if side == "query" else heads.W_K
@@ -178,7 +178,7 @@ def test_a_feature_is_taken_out_of_one_side_of_one_head(kind, side, tmp_path):
         if name not in (f"hook_{side[0]}", "hook_attn_scores"):
             torch.testing.assert_close(changed[place + name], cache[place + name])
     # what is left of the tokens has the mean's coordinate, so that a second time changes nothing more
-    with without_feature(model, layer, head, side, direction, inputs.mean((0, 1)), along):
+    with project_out(model, layer, head, side, direction, inputs.mean((0, 1)), along):
         other = model.run_with_cache(tokens)[1]
     difference = (other[place + f"hook_{side[0]}"] - cache[place + f"hook_{side[0]}"])[:, :, number]
     read = (along / along.norm() @ W[head]).float()
@@ -209,5 +209,5 @@ def test_bad_input_is_refused_by_name(gpt2):
         ((0, 3, "key", direction, direction[:5]), "mean has shape"),
         ((0, 3, "key", 0 * direction, direction), "length 0"),
     ):
-        with pytest.raises(ValueError, match=words), without_feature(gpt2, *arguments):
+        with pytest.raises(ValueError, match=words), project_out(gpt2, *arguments):
             pass

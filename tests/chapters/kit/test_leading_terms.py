@@ -7,11 +7,11 @@ from svf_helpers.chapters.kit.known_features import KINDS, agreement, patterns, 
 from svf_helpers.chapters.kit.leading_terms import FAMILIES, WAYS, leading_agreement, sample
 from svf_helpers.ioi import CircuitHead
 from svf_helpers.language_models import head_bases, head_moments, head_terms_batch, load_model
+from svf_helpers.language_models.ablation_effects import ablation_effect, select_terms
 from svf_helpers.language_models.circuit_terms import by_length, circuit_terms
-from svf_helpers.language_models.random_split import random_rotations
-from svf_helpers.language_models.removal import choose_terms, effect_without
 from svf_helpers.pocket import pocket_prompts
 from svf_helpers.pocket.facts import facts
+from svf_helpers.rotations import random_rotations
 
 CIRCUIT = (CircuitHead("END→S2", 0, 3, "END", "S2"), CircuitHead("S2→S1+1", 2, 1, "S2", "S1+1"))
 HEADS = [(0, 3), (2, 1)]
@@ -131,32 +131,32 @@ def test_removing_terms_moves_relative_attention_by_their_sum(model, prompts, ba
     moments = head_moments(model, by_length(pocket_prompts(40, 1_000, "train")))
     bases = head_bases(model, basis, HEADS, moments)
     now = circuit_terms(model, prompts, CIRCUIT, bases, draws=1)
-    top = choose_terms(now.terms, now.n_sv)
+    top = select_terms(now.terms, now.n_sv)
     assert torch.equal(top.sum(-1), now.n_sv)
-    before, after = effect_without(model, prompts, CIRCUIT, bases), effect_without(model, prompts, CIRCUIT, bases, top)
+    before, after = (ablation_effect(model, prompts, CIRCUIT, bases, mask) for mask in (None, top))
     taken = torch.where(top, now.terms, 0).sum(-1)
     there = before.attention > 0.1  # a key can lose relative attention to another one that loses more
     assert there.sum() >= 12
     assert (after.attention[there] < 0.5 * before.attention[there]).all()
     relative = now.terms.sum(-1)
     assert (taken[relative > 0] >= relative[relative > 0] - 1e-4).all()
-    nothing = effect_without(model, prompts, CIRCUIT, bases, torch.zeros_like(top))
+    nothing = ablation_effect(model, prompts, CIRCUIT, bases, torch.zeros_like(top))
     for kept, untouched in zip(nothing, before, strict=True):
         torch.testing.assert_close(kept, untouched, rtol=1e-4, atol=1e-4)
-    first_only = effect_without(model, prompts, CIRCUIT, bases, top, act_on=[1])
+    first_only = ablation_effect(model, prompts, CIRCUIT, bases, top, act_on=[1])
     torch.testing.assert_close(first_only.attention[0], before.attention[0])
     assert first_only.attention[1].mean() < 0.5 * before.attention[1].mean()
 
 
 def test_answers_depend_on_the_leading_terms_and_not_on_random_ones(model, plain, prompts):
     now = circuit_terms(model, prompts, CIRCUIT, plain, draws=1)
-    top = choose_terms(now.terms, now.n_sv)
+    top = select_terms(now.terms, now.n_sv)
     generator = torch.Generator().manual_seed(0)
-    random = choose_terms(now.terms, now.n_sv, "random", generator)
+    random = select_terms(now.terms, now.n_sv, "random", generator)
     assert torch.equal(random.sum(-1), now.n_sv)
     assert not torch.equal(random, top)
     whole, without, anyhow, alone = (
-        effect_without(model, prompts, CIRCUIT, plain, mask) for mask in (None, top, random, ~top)
+        ablation_effect(model, prompts, CIRCUIT, plain, mask) for mask in (None, top, random, ~top)
     )
     assert whole.correct.all()
     assert alone.correct.all()
@@ -170,8 +170,8 @@ def test_bad_input_is_refused_by_name(model, plain, prompts, samples):
     with pytest.raises(ValueError, match=r"samples lack layers \[4\]"):
         leading_agreement(model, [CircuitHead("x", 4, 0, "END", "S2")], plain, prompts, *samples)
     with pytest.raises(ValueError, match="how = 'smallest'"):
-        choose_terms(torch.ones(3), torch.tensor(1), "smallest")
+        select_terms(torch.ones(3), torch.tensor(1), "smallest")
     with pytest.raises(ValueError, match="counts from 4 to 4: there are 3 terms"):
-        choose_terms(torch.ones(3), torch.tensor(4))
+        select_terms(torch.ones(3), torch.tensor(4))
     with pytest.raises(ValueError, match=r"remove has shape \(1, 2, 16\)"):
-        effect_without(model, prompts, CIRCUIT, plain, torch.zeros(1, 2, 16, dtype=torch.bool))
+        ablation_effect(model, prompts, CIRCUIT, plain, torch.zeros(1, 2, 16, dtype=torch.bool))

@@ -7,10 +7,10 @@ from svf_helpers.attention import sparsity
 from svf_helpers.chapters.whitened.compared_bases import COMPARED, TAKEN, all_bases, compare_bases
 from svf_helpers.ioi import CircuitHead
 from svf_helpers.language_models import head_bases, head_moments, load_model
+from svf_helpers.language_models.ablation_effects import ablation_effect
 from svf_helpers.language_models.circuit_terms import by_length, circuit_terms
 from svf_helpers.language_models.moments import HeadMoments
-from svf_helpers.language_models.random_split import random_split
-from svf_helpers.language_models.removal import effect_without
+from svf_helpers.language_models.random_basis import random_rank_one_basis
 from svf_helpers.pocket import pocket_prompts
 
 CIRCUIT = (CircuitHead("END→S2", 2, 1, "END", "S2"), CircuitHead("S2→S1", 2, 1, "S2", "S1"),
@@ -69,7 +69,7 @@ def test_taking_terms_out(found):
 
 def test_a_random_split_is_exact_and_prefers_no_direction(model, prompts, moments):
     plain = all_bases(model, HEADS, moments)["weights"]
-    first, second, again = (random_split(plain, torch.Generator().manual_seed(seed)) for seed in (0, 1, 0))
+    first, second, again = (random_rank_one_basis(plain, torch.Generator().manual_seed(seed)) for seed in (0, 1, 0))
     for layer, of_layer in plain.layers.items():
         a, b, c = (split.layers[layer].svd for split in (first, second, again))
         metric = of_layer.svd.to_query.mT @ (of_layer.svd.S[..., None] * of_layer.svd.to_key)
@@ -87,16 +87,16 @@ def test_a_head_that_looks_at_two_keys_from_one_query(model, prompts):
     twice = (CIRCUIT[1], CircuitHead("S2→S1+1", 2, 1, "S2", "S1+1"))
     masks = torch.zeros(2, len(prompts), 16, dtype=torch.bool)
     masks[0, :, :3], masks[1, :, 2:5] = True, True
-    both = effect_without(model, prompts, twice, plain, masks)
+    both = ablation_effect(model, prompts, twice, plain, masks)
     united = masks.any(0, keepdim=True).expand_as(masks)
-    torch.testing.assert_close(both, effect_without(model, prompts, twice, plain, united, act_on=[1]))
-    one = effect_without(model, prompts, twice, plain, masks, act_on=[0])
+    torch.testing.assert_close(both, ablation_effect(model, prompts, twice, plain, united, act_on=[1]))
+    one = ablation_effect(model, prompts, twice, plain, masks, act_on=[0])
     assert (both.attention - one.attention).abs().max() > 1e-3
 
 
 def test_offset_bases_are_not_split(model):
     with pytest.raises(ValueError, match="from offset to offset"):
-        random_split(head_bases(model, "offset", [(1, 1)]))
+        random_rank_one_basis(head_bases(model, "offset", [(1, 1)]))
 
 
 def test_covariances_on_both_sides(model, moments):

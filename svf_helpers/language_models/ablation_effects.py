@@ -1,8 +1,8 @@
 """What a model does without some of its heads' terms: attention at the heads' token pairs, and the answer.
 
-Removing the terms that make up a head's relative attention takes that attention away by arithmetic. What is not
-arithmetic is how few they are, what as many others do, what the head does with them alone, and what becomes of the
-answer; so each choice of terms here comes with its opposite (:func:`choose_terms`).
+Ablating the terms that make up a head's relative attention takes that attention away by arithmetic. What is not
+arithmetic is how few they are, what happens without as many others, what the head does with them alone, and what
+becomes of the answer; so each choice of terms here comes with its opposite (:func:`select_terms`).
 """
 
 from __future__ import annotations
@@ -15,20 +15,32 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from ..deprecation import renamed
 from ..ioi import CircuitHead, Prompts
+from .ablation import ablate_terms
+from .answers import at_end, logit_difference
 from .bases import HeadBases
-from .removed_terms import without_terms
+from .recording import keep_in
+
+__all__ = ["AblationEffect", "ablation_effect", "select_terms"]
+__getattr__ = renamed(
+    __name__, {"Effect": "AblationEffect", "effect_without": "ablation_effect", "choose_terms": "select_terms"}
+)
 
 
-class Effect(NamedTuple):
+class AblationEffect(NamedTuple):
     """What the model did in each prompt.
 
-    ``attention``: each circuit head's weight on its key, at its token pair; ``difference``: logit of the right name
-    less that of the wrong one; ``correct``: whether the right name is the likeliest of all tokens.
+    ``attention``: each circuit head's weight on its key, at its token pair; ``difference``: the logit of the right name
+    minus that of the wrong one; ``correct``: whether the right name is the likeliest of all tokens.
 
     Example:
-        >>> Effect._fields
-        ('attention', 'difference', 'correct')
+        >>> from svf_helpers.language_models import head_bases, load_model
+        >>> from svf_helpers.pocket import pocket_prompts
+        >>> model, head = load_model("pocket-gpt2", device="cpu"), CircuitHead("END→S2", 0, 3, "END", "S2")
+        >>> found = ablation_effect(model, pocket_prompts(4), [head], head_bases(model, "weights", [(0, 3)]))
+        >>> found.attention.shape, found.correct  # with nothing ablated the model is right
+        (torch.Size([1, 4]), tensor([True, True, True, True]))
     """
 
     attention: Float[Tensor, "heads prompts"]
@@ -36,26 +48,26 @@ class Effect(NamedTuple):
     correct: Bool[Tensor, "prompts"]
 
 
-def effect_without(
+def ablation_effect(
     model,
     prompts: Prompts,
     circuit: Sequence[CircuitHead],
     bases: HeadBases,
     remove: Bool[Tensor, "heads prompts d_head"] | None = None,
     act_on: Sequence[int] | None = None,
-) -> Effect:
-    """Run the model without some terms of some circuit heads, each at the query of its own token pair.
+) -> AblationEffect:
+    """Run the model with some terms of some circuit heads ablated, each at the query of its own token pair.
 
     Args:
         model: a TransformerBridge.
         prompts: with roles.
         circuit: the heads that are watched.
-        bases: of these heads; "weights", "whitened" or a random split.
-        remove: which terms, for each circuit head and prompt; None for none.
-        act_on: numbers of the circuit heads whose terms are removed, all by default; the others are watched only.
+        bases: of these heads; "weights", "whitened" or a random basis.
+        remove: which terms to ablate, for each circuit head and prompt; None for none.
+        act_on: numbers of the circuit heads whose terms are ablated, all by default; the others are only watched.
 
     Raises:
-        ValueError: for ``remove`` of another shape, or as ``without_terms``.
+        ValueError: for ``remove`` of another shape, or as ``ablate_terms``.
 
     Example:
         >>> from svf_helpers.language_models import head_bases, load_model
@@ -63,8 +75,8 @@ def effect_without(
         >>> model, prompts = load_model("pocket-gpt2", device="cpu"), pocket_prompts(4)
         >>> head = CircuitHead("END→S2", 0, 3, "END", "S2")
         >>> bases = head_bases(model, "weights", [(0, 3)])
-        >>> before, after = (effect_without(model, prompts, [head], bases, torch.full((1, 4, 16), gone))
-        ...                  for gone in (False, True))
+        >>> before, after = (ablation_effect(model, prompts, [head], bases, torch.full((1, 4, 16), ablated))
+        ...                  for ablated in (False, True))
         >>> bool((before.attention > 0.3).all()), bool((after.attention < 0.1).all())  # all keys alike
         (True, True)
     """
@@ -74,42 +86,37 @@ def effect_without(
     if remove is not None and tuple(remove.shape) != expected:
         raise ValueError(f"remove has shape {tuple(remove.shape)}: expected [heads, prompts, d_head] = {expected}")
     places = [(prompts.at(head.destination), prompts.at(head.source)) for head in circuit]
-    rows, seen = torch.arange(len(prompts)), {}
-
-    def keep(pattern: Tensor, hook=None) -> None:
-        seen[hook.name] = pattern.detach()
-
-    names = {head.layer: f"blocks.{head.layer}.attn.hook_pattern" for head in circuit}
+    patterns: dict[int, Tensor] = {}
     device = model.cfg.device
+    hooks = [(f"blocks.{layer}.attn.hook_pattern", keep_in(patterns, layer)) for layer in {h.layer for h in circuit}]
     with ExitStack() as stack:
         if remove is not None:
-            # a head may look from one query at two keys: what is removed for either is removed from that query's scores
+            # a head may look from one query at two keys: what is ablated for either is ablated in that query's scores
             chosen: dict[tuple[int, int, str], Tensor] = {}
             for number in range(len(circuit)) if act_on is None else act_on:
                 place = circuit[number].layer, circuit[number].head, circuit[number].destination
                 chosen[place] = chosen.get(place, torch.zeros_like(remove[number])) | remove[number]
             for (layer, head, destination), mask in chosen.items():
                 query = prompts.at(destination).to(device)
-                stack.enter_context(without_terms(model, layer, head, query, mask.to(device), bases))
+                stack.enter_context(ablate_terms(model, layer, head, query, mask.to(device), bases))
         stack.enter_context(torch.no_grad())
-        stack.enter_context(model.hooks(fwd_hooks=[(name, keep) for name in set(names.values())]))
+        stack.enter_context(model.hooks(fwd_hooks=hooks))
         logits = model(prompts.tokens.to(device)).cpu()
-    last = logits[rows, prompts.at("END")]
-    right, wrong = (last.gather(1, named[:, None])[:, 0] for named in (prompts.answers, prompts.wrong))
+    last, rows = at_end(logits, prompts), torch.arange(len(prompts), device="cpu")
     attention = torch.stack([
-        seen[names[head.layer]].cpu()[rows, head.head, query, key]
+        patterns[head.layer].cpu()[rows, head.head, query, key]
         for head, (query, key) in zip(circuit, places, strict=True)
     ])
-    return Effect(attention, right - wrong, last.argmax(-1) == prompts.answers)
+    return AblationEffect(attention, logit_difference(last, prompts), last.argmax(-1) == prompts.answers)
 
 
-def choose_terms(
+def select_terms(
     terms: Float[Tensor, "... d_head"],
     counts: Int[Tensor, "..."],
     how: str = "largest",
     generator: torch.Generator | None = None,
 ) -> Bool[Tensor, "... d_head"]:
-    """So many of the terms, as True: the largest, or random ones.
+    """Which terms to ablate: the given number of them, the largest or random ones, marked True.
 
     Args:
         terms: of a relative attention.
@@ -121,14 +128,15 @@ def choose_terms(
         ValueError: for another choice, or counts beyond the number of terms.
 
     Example:
-        >>> choose_terms(torch.tensor([[1.0, -5.0, 3.0], [2.0, 0.0, 1.0]]), torch.tensor([1, 2]))
+        >>> select_terms(torch.tensor([[1.0, -5.0, 3.0], [2.0, 0.0, 1.0]]), torch.tensor([1, 2]))
         tensor([[False, False,  True],
                 [ True, False,  True]])
     """
     if ((counts < 0) | (counts > terms.shape[-1])).any():
         raise ValueError(f"counts from {int(counts.min())} to {int(counts.max())}: there are {terms.shape[-1]} terms")
     if how == "random":
-        terms = torch.rand(terms.shape, generator=generator)
+        drawn = torch.rand(terms.shape, generator=generator, dtype=torch.float32, device="cpu")
+        terms = drawn.to(terms.device)
     elif how != "largest":
         raise ValueError(f"how = {how!r}: 'largest' or 'random'")
     place = terms.sort(stable=True, dim=-1, descending=True).indices.argsort(-1)

@@ -1,10 +1,10 @@
-"""Taking terms out of a head while the model runs."""
+"""Ablating terms of a head while the model runs."""
 
 import pytest
 import torch
 
 from svf_helpers.attention import relative_attention
-from svf_helpers.language_models import head_bases, head_moments, head_terms_batch, load_model, without_terms
+from svf_helpers.language_models import ablate_terms, head_bases, head_moments, head_terms_batch, load_model
 from tests.tiny_models import save, some_tokens
 
 QUERY, KEY, LAYER, HEAD = 9, 4, 0, 2
@@ -37,7 +37,7 @@ def test_relative_attention_falls_by_the_terms_removed(kind, basis, models):
     terms = head_terms_batch(model, tokens, QUERY, KEY, [(LAYER, HEAD)], basis, moments).terms[:, 0]
     remove = torch.tensor([True, False, True, False, False, True, False, False])
     plain_logits, plain = run(model, tokens)
-    with without_terms(model, LAYER, HEAD, QUERY, remove, basis, moments, key=KEY):
+    with ablate_terms(model, LAYER, HEAD, QUERY, remove, basis, moments, key=KEY):
         logits, changed = run(model, tokens)
     seen = [layers[LAYER]["attn_scores"][:, HEAD, QUERY, : QUERY + 1] for layers in (plain, changed)]
     before, after = (relative_attention(scores, KEY) for scores in seen)
@@ -60,9 +60,9 @@ def test_without_any_terms_attention_is_uniform_and_with_all_unchanged(basis, mo
     model, tokens = models("llama"), some_tokens(2, 12)
     moments = head_moments(model, some_tokens(20, 20, seed=1))
     plain_logits, _ = run(model, tokens)
-    with without_terms(model, LAYER, HEAD, QUERY, torch.ones(8, dtype=torch.bool), basis, moments, key=KEY):
+    with ablate_terms(model, LAYER, HEAD, QUERY, torch.ones(8, dtype=torch.bool), basis, moments, key=KEY):
         _, none = run(model, tokens)
-    with without_terms(model, LAYER, HEAD, QUERY, torch.zeros(8, dtype=torch.bool), basis, moments, key=KEY):
+    with ablate_terms(model, LAYER, HEAD, QUERY, torch.zeros(8, dtype=torch.bool), basis, moments, key=KEY):
         logits, _ = run(model, tokens)
     expected = torch.full((2, QUERY + 1), 1 / (QUERY + 1))
     torch.testing.assert_close(none[LAYER]["pattern"][:, HEAD, QUERY, : QUERY + 1], expected, rtol=1e-4, atol=1e-5)
@@ -73,10 +73,10 @@ def test_each_prompt_may_have_its_query_and_its_choice(models):
     model, tokens = models("neox"), some_tokens(2, 12)
     queries, remove = torch.tensor([9, 6]), torch.zeros(2, 8, dtype=torch.bool)
     remove[0, 1] = remove[1, [0, 3]] = True
-    with without_terms(model, 1, 0, queries, remove):
+    with ablate_terms(model, 1, 0, queries, remove):
         together, _ = run(model, tokens)
     for prompt in range(2):
-        with without_terms(model, 1, 0, int(queries[prompt]), remove[prompt]):
+        with ablate_terms(model, 1, 0, int(queries[prompt]), remove[prompt]):
             alone, _ = run(model, tokens[prompt : prompt + 1])
         torch.testing.assert_close(together[prompt], alone[0], rtol=1e-4, atol=1e-4)
 
@@ -86,7 +86,7 @@ def test_contexts_nest(models):
     model, tokens = models("gpt2"), some_tokens(2, 12)
     everything = torch.ones(8, dtype=torch.bool)
     bases = head_bases(model)
-    with without_terms(model, 0, 1, QUERY, everything, bases), without_terms(model, 1, 3, QUERY, everything, bases):
+    with ablate_terms(model, 0, 1, QUERY, everything, bases), ablate_terms(model, 1, 3, QUERY, everything, bases):
         _, both = run(model, tokens)
     for layer, head in ((0, 1), (1, 3)):
         pattern = both[layer]["pattern"][:, head, QUERY, : QUERY + 1]
@@ -96,16 +96,16 @@ def test_contexts_nest(models):
 def test_scores_that_are_not_the_sum_of_the_terms_are_left_alone(models):
     """Removing twice from one head and query would take terms from scores that have lost some already."""
     model, some = models("neox"), torch.arange(8) < 4
-    with without_terms(model, 0, 1, QUERY, some), without_terms(model, 0, 1, QUERY - 1, some):
+    with ablate_terms(model, 0, 1, QUERY, some), ablate_terms(model, 0, 1, QUERY - 1, some):
         model(some_tokens(2, 12))
-    refused = pytest.raises(ArithmeticError, match="layer 0 head 1: its scores differ from .* already removed")
-    with without_terms(model, 0, 1, QUERY, some), without_terms(model, 0, 1, QUERY, ~some), refused:
+    refused = pytest.raises(ArithmeticError, match="layer 0 head 1: its scores differ from .* already ablated")
+    with ablate_terms(model, 0, 1, QUERY, some), ablate_terms(model, 0, 1, QUERY, ~some), refused:
         model(some_tokens(2, 12))
 
 
 def test_keys_outside_a_window_stay_masked(models):
     model, tokens = models("mistral"), some_tokens(1, 12)
-    with without_terms(model, LAYER, HEAD, QUERY, torch.ones(8, dtype=torch.bool)):
+    with ablate_terms(model, LAYER, HEAD, QUERY, torch.ones(8, dtype=torch.bool)):
         _, none = run(model, tokens)
     expected = torch.tensor([0.0] * 5 + [0.2] * 5 + [0.0] * 2)
     torch.testing.assert_close(none[LAYER]["pattern"][0, HEAD, QUERY], expected, rtol=1e-4, atol=1e-5)
@@ -115,7 +115,7 @@ def test_what_cannot_be_removed_is_refused(models):
     model, all_terms = models("gpt2"), torch.ones(8, dtype=torch.bool)
 
     def enter(*arguments, **options):
-        with without_terms(model, *arguments, **options):
+        with ablate_terms(model, *arguments, **options):
             model(some_tokens(2, 12))
 
     with pytest.raises(ValueError, match=r"remove has shape \(7,\): expected \[d_head\] or .* d_head = 8"):
@@ -139,5 +139,5 @@ def test_what_cannot_be_removed_is_refused(models):
 def test_a_model_whose_scores_cannot_be_changed(models):
     model = models("gptj")
     refused = pytest.raises(ValueError, match=r"layer 0 \(GPTJAttention\): TransformerLens shows its scores and cannot")
-    with without_terms(model, 0, 0, 5, torch.ones(model.cfg.d_head, dtype=torch.bool)), refused:
+    with ablate_terms(model, 0, 0, 5, torch.ones(model.cfg.d_head, dtype=torch.bool)), refused:
         model(some_tokens(1, 8))

@@ -1,4 +1,9 @@
-"""Taking terms out of a head's score while the model runs: cause, not correlation."""
+r"""Ablating terms of a head's score while the model runs: an intervention, not a correlation.
+
+The ablation is exact at the level of scores. From each score of one query the chosen terms are subtracted, at every key
+that it sees, and the model goes on from there; no activation is replaced by a mean or by one from another prompt, as in
+mean ablation or activation patching (:mod:`svf_helpers.language_models.circuits` has the first).
+"""
 
 from __future__ import annotations
 
@@ -12,12 +17,12 @@ from torch import Tensor
 
 from .bases import Basis, HeadBases, head_bases
 from .moments import HeadMoments
-from .recording import is_attention, scores_and_visible
+from .recording import is_attention, keep_in, scores_and_visible
 from .terms import ROUNDING, SUM_TOLERANCE
 
 
 @contextmanager
-def without_terms(
+def ablate_terms(
     model,
     layer: int,
     head: int,
@@ -27,10 +32,10 @@ def without_terms(
     moments: HeadMoments | None = None,
     key: int | Int[Tensor, "batch"] | None = None,
 ) -> Iterator:
-    """Within this context the model's head scores the keys of one query without some of its terms.
+    """A context in which one head scores the keys of one query without some of its terms.
 
-    The terms are those of :func:`~svf_helpers.language_models.head_terms`, computed from the activations of the very
-    run: from each score of this query the terms chosen are taken away, at every key that it sees. Attention and all
+    The terms are those of :func:`~svf_helpers.language_models.head_terms`, computed from the activations of the run
+    itself: the chosen ones are subtracted from each score of this query, at every key that it sees. Attention and all
     that follows are then the model's own. Contexts can be nested, for several heads. Call ``model(tokens)`` or
     ``model.run_with_cache(tokens)`` inside.
 
@@ -39,7 +44,7 @@ def without_terms(
         layer: which layer.
         head: which of its heads.
         query: position of the query, one or one for each prompt.
-        remove: which terms, as True: [d_head], or [batch, d_head] for a choice in each prompt.
+        remove: which terms to ablate, as True: [d_head], or [batch, d_head] for a choice in each prompt.
         basis: "weights", "offset", "whitened", or the result of ``head_bases``.
         moments: for "whitened".
         key: position of the key, for "offset", whose basis is that of the pair.
@@ -50,38 +55,30 @@ def without_terms(
         ArithmeticError: in the run, where the terms are not those of the model's own scores.
 
     Example:
-        >>> with without_terms(None, 0, 0, query=3, remove=torch.ones(8)):
-        ...     pass
-        Traceback (most recent call last):
-        ...
-        ValueError: remove is torch.float32: True and False for each of the head's terms
+        >>> from . import load_model
+        >>> model, tokens = load_model("pocket-gpt2", device="cpu"), torch.tensor([[0, 5, 7, 5]])
+        >>> with ablate_terms(model, layer=0, head=3, query=3, remove=torch.ones(16, dtype=torch.bool)):
+        ...     _, cache = model.run_with_cache(tokens)
+        >>> cache["blocks.0.attn.hook_pattern"][0, 3, 3]  # without any terms, all four keys are alike
+        tensor([0.2500, 0.2500, 0.2500, 0.2500])
     """
-    remove = torch.as_tensor(remove)
+    remove = torch.as_tensor(remove, device=getattr(remove, "device", "cpu"))
     if remove.dtype != torch.bool:
         raise ValueError(f"remove is {remove.dtype}: True and False for each of the head's terms")
     bases = basis if isinstance(basis, HeadBases) else head_bases(model, basis, [(layer, head)], moments)
-    if (layer, head) not in bases.heads:
-        raise ValueError(f"the bases given are of heads {bases.heads}, not of {(layer, head)}")
+    of_layer, number = bases.of_head(layer, head)
     if bases.basis == "offset" and key is None:
         raise ValueError("basis 'offset' belongs to a pair: give key, too")
-    of_layer = bases.layers[layer]
-    number = of_layer.numbers.index(head)
     if remove.shape[-1:] != (of_layer.heads.d_head,) or remove.ndim > 2:
         raise ValueError(f"remove has shape {tuple(remove.shape)}: expected [d_head] or [batch, d_head], d_head = "
                          f"{of_layer.heads.d_head}")
-    recorded: dict[str, Tensor] = {}
-
-    def keep(name: str):
-        def hook(tensor: Tensor, hook=None) -> None:
-            recorded[name] = tensor
-
-        return hook
+    seen: dict[str, Tensor] = {}
 
     def change(scores: Tensor, hook=None) -> Tensor:
         if is_attention(scores):
             kind = type(model.blocks[layer].attn.original_component).__name__
             raise ValueError(f"layer {layer} ({kind}): TransformerLens shows its scores and cannot change them")
-        q, k = recorded["query"], recorded["key"]
+        q, k = seen["query"], seen["key"]
         batch, length = q.shape[:2]
         rows = torch.arange(batch, device=q.device)
         at = _positions("query", query, batch, length, q.device)
@@ -95,14 +92,14 @@ def without_terms(
         terms = x * S * y
         visible = scores_and_visible(scores)[1][rows, head, at]
         _check_scores(terms, scores[rows, head, at], visible, f"layer {layer} head {head}")
-        taken = einsum(terms, remove.to(x).expand(batch, -1), "b l r, b r -> b l")
+        ablated = einsum(terms, remove.to(x).expand(batch, -1), "b l r, b r -> b l")
         new = scores.clone()
-        new[rows, head, at] = torch.where(visible, new[rows, head, at] - taken.to(new), new[rows, head, at])
+        new[rows, head, at] = torch.where(visible, new[rows, head, at] - ablated.to(new), new[rows, head, at])
         return new
 
     place = f"blocks.{layer}.attn."
-    hooks = [(place + "hook_q", keep("query")), (place + "hook_k", keep("key")), (place + "hook_attn_scores", change)]
-    with model.hooks(fwd_hooks=hooks):
+    hooks = [(place + f"hook_{name[0]}", keep_in(seen, name)) for name in ("query", "key")]
+    with model.hooks(fwd_hooks=[*hooks, (place + "hook_attn_scores", change)]):
         yield model
 
 
@@ -117,7 +114,7 @@ def _check_scores(terms: Tensor, scores: Tensor, visible: Tensor, where: str) ->
         worst = float(off.detach().max())
         raise ArithmeticError(
             f"{where}: its scores differ from the sums of its terms by up to {worst:.2g}: other terms of "
-            "this head and query are already removed (remove all in one context), or the model is in half precision "
+            "this head and query are already ablated (ablate all in one context), or the model is in half precision "
             "(load it in float32)"
         )
 
