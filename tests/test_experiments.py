@@ -848,3 +848,10 @@ def test_a_result_of_yet_other_code_is_left_alone(refactored):
     changed = confirm("one-pair", refactored.before, folder=refactored.out)
     assert [path.name for path in changed] == ["one-pair.quick.npz"]
     assert load("one-pair", folder=refactored.out).codes == ["f" * 16]
+
+
+def test_every_option_says_what_it_is_for(monkeypatch):
+    monkeypatch.undo()
+    silent = [f"{entry.name} {registry.flag(name)}" for entry in registry.discover().values()
+              for name, text in entry.helps.items() if not text]
+    assert silent == []

@@ -124,17 +124,17 @@ def of_the_orders(pocket: Result) -> dict[str, str]:
 
 def of_the_small_circuit(table: CircuitTable) -> dict[str, str]:
     """Effects of the bundled model's most important head, of the next one, and of the one that works against it."""
-    by_effect = table.total.flatten().argsort(descending=True)
-    second, against = (divmod(int(place), table.total.shape[1]) for place in (by_effect[1], by_effect[-1]))
+    by_effect = table.ablation_effect.flatten().argsort(descending=True)
+    second, against = (divmod(int(place), table.ablation_effect.shape[1]) for place in (by_effect[1], by_effect[-1]))
     return {
         "main-direct": f"{table.direct[0, 3]:.1f}",
-        "main-total": f"{table.total[0, 3]:.1f}",
+        "main-total": f"{table.ablation_effect[0, 3]:.1f}",
         "main-difference": f"{table.logit_difference:.1f}",
         "second": "{}.{}".format(*second),
-        "second-total": f"{table.total[second]:.1f}",
+        "second-total": f"{table.ablation_effect[second]:.1f}",
         "against": "{}.{}".format(*against),
-        "against-total": f"{-table.total[against]:.1f}",
-        "against-surprise": f"{table.surprise[against]:.1f}",
+        "against-total": f"{-table.ablation_effect[against]:.1f}",
+        "against-surprise": f"{table.log_probability_drop[against]:.1f}",
     }
 
 

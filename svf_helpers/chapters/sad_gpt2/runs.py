@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from svf_helpers.chapters.kit.circuit_runs import circuit_run, complete
-from svf_helpers.experiments.registry import experiment
+from svf_helpers.experiments.registry import Option, experiment
 
 _gpt2 = {"chapter": "sad_gpt2", "compare": {"summary_*": 0.02}, "validate": complete}
 
@@ -21,7 +21,7 @@ def pocket_gpt2_ioi(scale, device, progress, workdir):
     "gpt2-ioi",
     figures=("Fig 9a",),
     seconds={"quick": 60, "paper": 300},
-    options={"model": "gpt2"},
+    options={"model": Option("gpt2", "a name on the hub or a local folder")},
     hub=True,
     **_gpt2,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from svf_helpers.chapters.kit.circuit_runs import circuit_run, complete
-from svf_helpers.experiments.registry import experiment
+from svf_helpers.experiments.registry import Option, experiment
 
 _pythia = {"chapter": "sad_pythia", "compare": {"summary_*": 0.02}, "validate": complete}
 
@@ -21,7 +21,11 @@ def pocket_pythia_ioi(scale, device, progress, workdir):
     "pythia-ioi",
     figures=("Fig 7b", "Fig 8", "Fig 9b", "Fig 25", "Table 2"),
     seconds={"quick": 600, "paper": 30_000},
-    options={"model": "EleutherAI/pythia-160m", "revisions": "all", "discard_weights": False},
+    options={
+        "model": Option("EleutherAI/pythia-160m", "a name on the hub or a local folder"),
+        "revisions": Option("all", "checkpoints: all, last, 'every 1000', or step0,step1000,..."),
+        "discard_weights": Option(False, "keep one checkpoint at a time on disk"),
+    },
     hub=True,
     **_pythia,
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from svf_helpers.chapters.kit.circuit_runs import circuit_arrays
-from svf_helpers.experiments.registry import experiment
+from svf_helpers.experiments.registry import Option, experiment
 from svf_helpers.experiments.store import part
 
 #: Bases whose leading terms are compared with known features (the vectors of a random basis mean nothing).
@@ -127,7 +127,9 @@ def bases_seeds(scale, device, progress, workdir):
     return arrays, {"model": "pocket-pythia", "seeds": seeds, "steps": steps or recipe.steps, **SCALES[scale]}
 
 
-@experiment("bases-model", seconds={"quick": 120, "paper": 900}, options={"model": "gpt2", "revision": "main"},
+@experiment("bases-model", seconds={"quick": 120, "paper": 900},
+            options={"model": Option("gpt2", "a name on the hub or a local folder"),
+                     "revision": Option("main", "one branch, tag or commit of the model")},
             hub=True, **_chapter)
 def bases_model(scale, device, progress, workdir, model, revision):
     """Any model that the hub or a folder has, on the indirect-object task, in the same bases."""

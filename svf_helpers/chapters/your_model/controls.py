@@ -12,7 +12,7 @@ from svf_helpers.attention import null_terms, sparsity
 from svf_helpers.ioi import CircuitHead, Prompts
 from svf_helpers.language_models.bases import HeadBases
 from svf_helpers.language_models.circuit_terms import circuit_terms
-from svf_helpers.language_models.random_split import random_split
+from svf_helpers.language_models.random_basis import random_rank_one_basis
 from svf_helpers.language_models.terms import HeadTerms
 
 
@@ -52,7 +52,7 @@ def split_counts(
         >>> split_counts(model, pocket_prompts(6), head, head_bases(model, "weights", [(0, 3)]), draws=2).shape
         torch.Size([2, 6])
     """
-    splits = (random_split(frame, torch.Generator().manual_seed(seed)) for seed in range(draws))
+    splits = (random_rank_one_basis(frame, torch.Generator().manual_seed(seed)) for seed in range(draws))
     return torch.stack([circuit_terms(model, prompts, [head], split, draws=1).n_sv[0] for split in splits])
 
 
