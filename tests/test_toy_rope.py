@@ -161,6 +161,8 @@ def test_positions_are_asked_for():
     params, x, batch, _ = case([ROPE])
     with refuses(ValueError, "RoPE", "positions [I, T]", None):
         target_logits(x, batch)
+    with refuses(ValueError, "RoPE", "positions [I, T]", None):
+        head_logits(params, params.W @ x, batch)
 
 
 def test_configurations_as_plain_data():
