@@ -51,6 +51,7 @@ def plain(text: str, tmp_path: Path = Path("/nowhere"), glued: dict | None = Non
     book = Book(tmp_path, SITE, "https://github.com/o/r", "main")
     book.bibliography = {"franco": ("Franco et al.", "2026"), "elhage": ("Elhage et al.", "2022")}
     book.add_page("book/other", OTHER, "1")
+    book.add_page("book/api/qk", "# The QK matrix", "")
     book.add_page("book/here", text, "2")
     return Plain(book, "book/here", glued).markdown(text)
 
@@ -114,7 +115,7 @@ def plain(text: str, tmp_path: Path = Path("/nowhere"), glued: dict | None = Non
         ("{cite:t}`franco`", f"[Franco et al. (2026)]({WORKS})"),
         ("{cite:p}`franco,elhage`", f"([Franco et al., 2026]({WORKS}); [Elhage et al., 2022]({WORKS}))"),
         ("*a {abbr}`SVD (singular\nvalues)` b*", "*a SVD (singular values) b*"),
-        ("{py:func}`~svf_helpers.qk.qk_svd`", f"[`qk_svd`]({SITE}/book/api.html#svf_helpers.qk.qk_svd)"),
+        ("{py:func}`~svf_helpers.qk.qk_svd`", f"[`qk_svd`]({SITE}/book/api/qk.html#svf_helpers.qk.qk_svd)"),
         ("{math}`x^2` H{sub}`2`", "$x^2$ H<sub>2</sub>"),
         ("| a |\n|---|\n| {eq}`eq-far` |", f"| a |\n|---|\n| [(1.1)]({FAR}#equation-eq-far) |"),
         (
@@ -429,8 +430,7 @@ def test_numbers_are_those_of_the_book(tmp_path: Path) -> None:
     chapters = {name: page.format(name) for name in labels}
     root = small_book(tmp_path / "numbers", **(chapters | {"last": chapters["last"] + "\n" + text + "\n"}))
     shutil.copytree(ROOT / "book" / "assets", root / "book" / "assets")
-    for extension in (ROOT / "book").glob("*.py"):  # _config.yml names some of them
-        shutil.copy(extension, root / "book")
+    shutil.copytree(ROOT / "book" / "tools", root / "book" / "tools")  # _config.yml names extensions in it
     contents = {
         "format": "jb-book",
         "root": "book/start",
