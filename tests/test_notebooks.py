@@ -461,7 +461,7 @@ def test_numbers_are_those_of_the_book(tmp_path: Path) -> None:
 # ---- Colab
 
 
-def _run_colab_cell(monkeypatch: pytest.MonkeyPatch, in_colab: bool, installed: bool, text: str = "") -> list[str]:
+def _run_colab_cell(monkeypatch: pytest.MonkeyPatch, cell: str, in_colab: bool, installed: bool) -> list[str]:
     """Execute the cell twice with a pip that only notes what it is asked for; it installs at the first call."""
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -478,20 +478,23 @@ def _run_colab_cell(monkeypatch: pytest.MonkeyPatch, in_colab: bool, installed: 
         monkeypatch.setitem(sys.modules, "google.colab", types.ModuleType("google.colab"))
     monkeypatch.setattr("importlib.util.find_spec", lambda name: object() if state["installed"] else None)
     for _ in range(2):
-        shell.run_cell(notebooks.colab_cell(load_book(ROOT), text)).raise_error()
+        shell.run_cell(cell).raise_error()
     InteractiveShell.clear_instance()
     return calls
 
 
 def test_colab_cell_installs_once_and_only_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert _run_colab_cell(monkeypatch, in_colab=False, installed=False) == []
-    assert _run_colab_cell(monkeypatch, in_colab=True, installed=True) == []
+    book = load_book(ROOT)
+    plainly = notebooks.colab_cell(book, "")
+    assert _run_colab_cell(monkeypatch, plainly, in_colab=False, installed=False) == []
+    assert _run_colab_cell(monkeypatch, plainly, in_colab=True, installed=True) == []
     url = yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"]
     expected = f'install -q "svf-helpers @ git+{url}@main"'
-    assert _run_colab_cell(monkeypatch, in_colab=True, installed=False) == [expected]
+    assert _run_colab_cell(monkeypatch, plainly, in_colab=True, installed=False) == [expected]
     models = 'from svf_helpers.language_models import load_model\nmodel = load_model("gpt2")'
+    asks = notebooks.colab_cell(book, models)
     with_models = expected.replace("svf-helpers", "svf-helpers[models]", 1)
-    assert _run_colab_cell(monkeypatch, in_colab=True, installed=False, text=models) == [with_models]
+    assert _run_colab_cell(monkeypatch, asks, in_colab=True, installed=False) == [with_models]
 
 
 def test_chapters_that_load_a_language_model_ask_for_what_it_needs() -> None:
