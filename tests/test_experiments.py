@@ -706,6 +706,10 @@ def test_a_result_from_elsewhere_is_checked_and_put_in_place(places, tmp_path, c
     assert cli.main(["add", str(made), "--out", str(home)]) == 0
     assert load("guest", folder=home).info == load("guest", folder=away).info
     assert lacking == ["guest"]
+    quick = runner.run("guest", "quick", "cpu", away)
+    assert cli.main(["add", str(quick), "--out", str(home)]) == 0
+    assert [load("guest", scale, home).scale for scale in registry.SCALES] == ["quick", "paper"]
+    quick.unlink()
     made.write_bytes(made.read_bytes()[:-9])
     assert cli.main(["add", str(made), "--out", str(home)]) == 1
     assert "damaged" in capsys.readouterr().err
@@ -842,6 +846,12 @@ def test_a_folder_that_proves_nothing_is_refused_before_anything_runs(refactored
     assert re.search(words[wrong], said)
     assert refactored.calls == 0
     assert load("one-pair", folder=refactored.out).codes == ["a" * 16]
+
+
+def test_where_nothing_is_stored_there_is_nothing_to_confirm(refactored, tmp_path):
+    with refuses(FileNotFoundError, "one-pair", tmp_path / "empty"):
+        confirm("one-pair", refactored.before, folder=tmp_path / "empty")
+    assert refactored.calls == 0
 
 
 def test_a_result_of_yet_other_code_is_left_alone(refactored):
