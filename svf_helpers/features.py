@@ -4,6 +4,7 @@ r"""Feature dictionaries $W = [f_1 \dots f_n]$, features as columns, and how eve
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -147,7 +148,7 @@ def isotropic_dictionary(
             f"n = {n}, d = {d}, interest = {interest}: needs interest = d - 2 axes and an even number, at least 4, of "
             "features in the remaining plane"
         )
-    to = {"dtype": torch.float64, "device": choose_device(device)}
+    to: dict[str, Any] = {"dtype": torch.float64, "device": choose_device(device)}
     angles = math.pi * torch.arange(pairs, **to) / pairs
     directions = torch.stack([angles.cos(), angles.sin()])
     W = torch.zeros(d, n, **to)

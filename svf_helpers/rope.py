@@ -127,7 +127,7 @@ class Rotary:
             ) from error
         cos, sin = angles.cos().to(vectors.dtype), angles.sin().to(vectors.dtype)
         first, second, rest = self._split(vectors)
-        turned = (first * cos - second * sin, first * sin + second * cos)
+        turned: tuple[Tensor, ...] = (first * cos - second * sin, first * sin + second * cos)
         if self.pairing == "neighbours":
             turned = (torch.stack(turned, -1).flatten(-2),)
         return torch.cat([*turned, rest.expand(*turned[0].shape[:-1], -1)], -1)

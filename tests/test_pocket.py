@@ -28,6 +28,7 @@ from svf_helpers.pocket.recipe import RECIPES, new_model
 from svf_helpers.pocket.scoring import accuracy
 from svf_helpers.pocket.tokenizer import IGNORED, rows, token_ids
 from svf_helpers.pocket.words import OBJECTS, PLACES
+from tests.refusals import refuses
 
 MODELS = ("pocket-gpt2", "pocket-pythia")
 GOLDEN = [
@@ -136,11 +137,11 @@ def test_bystanders_are_named_before_or_after_and_never_asked_for():
 
 
 def test_unknown_splits_and_kinds_are_refused():
-    with pytest.raises(ValueError, match="split 'test': one of train, held-out"):
+    with refuses(ValueError, "split 'test'", "train", "held-out"):
         pocket.sentences("test", 0)
-    with pytest.raises(ValueError, match="some of ioi, others, three"):
+    with refuses(ValueError, "kinds", ["poem"], *pocket.KINDS):
         pocket.sentences("train", 0, ["poem"])
-    with pytest.raises(ValueError, match="some of ioi, others, three"):
+    with refuses(ValueError, "kinds", [], *pocket.KINDS):
         pocket.sentences("train", 0, [])
 
 
@@ -227,11 +228,11 @@ def test_prompts_of_the_grammar_are_those_the_tokenizer_would_find():
 
 
 def test_bad_requests_for_sentences_are_refused():
-    with pytest.raises(ValueError, match="count = 0: at least one sentence"):
+    with refuses(ValueError, "count = 0"):
         pocket.facts(0, seed=0)
-    with pytest.raises(ValueError, match="count = 0: at least one prompt"):
+    with refuses(ValueError, "count = 0"):
         pocket.pocket_prompts(0)
-    with pytest.raises(ValueError, match="kind 'abc': 'ioi', 'others' or 'full'"):
+    with refuses(ValueError, "kind 'abc'", "ioi", "others", "full"):
         pocket.pocket_prompts(1, kind="abc")
 
 
@@ -269,7 +270,7 @@ def test_an_interrupted_run_resumes_with_the_same_bits(tmp_path, monkeypatch):
     whole = training.train(recipe, tmp_path / "whole", progress=False, tested_on=4)
     parts = training.train(recipe, tmp_path / "parts", progress=False, stop_after=3, tested_on=4)
     assert not (parts / "model.safetensors").exists()
-    with pytest.raises(ValueError, match="unfinished run of another recipe"):
+    with refuses(ValueError, parts, "recipe"):
         training.train(replace(recipe, lr=1e-4), parts, progress=False, tested_on=4)
     with monkeypatch.context() as context:  # stopped once more, after the last step and before it is written up
         context.setattr(training._Run, "finish", lambda run: 1 / 0)
@@ -520,14 +521,14 @@ def test_card_says_how_the_models_were_made(card):
 
 
 def test_unknown_models_and_revisions_are_refused_with_the_right_ones():
-    with pytest.raises(ValueError, match="no bundled model 'gpt2': choose pocket-gpt2 or pocket-pythia"):
+    with refuses(ValueError, "'gpt2'", *MODELS):
         pocket.pocket_folder("gpt2")
-    with pytest.raises(ValueError, match="no bundled model 'x'"):
+    with refuses(ValueError, "'x'", *MODELS):
         pocket.revisions("x")
-    with pytest.raises(ValueError, match="pocket-pythia has no revision 'step17': choose from step0, step16, "):
+    with refuses(ValueError, "pocket-pythia", "'step17'", *pocket.revisions("pocket-pythia")):
         pocket.pocket_folder("pocket-pythia", "step17")
     last = pocket.revisions("pocket-gpt2")
-    with pytest.raises(ValueError, match=f"pocket-gpt2 has no revision 'main': choose from {last[0]}, or None"):
+    with refuses(ValueError, "pocket-gpt2", "'main'", *last, None):
         pocket.pocket_folder("pocket-gpt2", "main")
     assert len(last) == 1
 
@@ -554,13 +555,13 @@ def test_a_cache_that_cannot_be_written_is_passed_over(tmp_path, monkeypatch):
     folder = pocket.pocket_folder("pocket-pythia", "step16")
     assert tmp_path / "other" in folder.parents
     monkeypatch.setattr(folders.tempfile, "gettempdir", lambda: str(tmp_path / "file"))
-    with pytest.raises(OSError, match="cannot write to"):
+    with refuses(OSError, tmp_path / "file"):
         pocket.pocket_folder("pocket-pythia", "step16")
 
 
 def test_a_package_without_weights_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(folders, "files", lambda _: tmp_path)
-    with pytest.raises(FileNotFoundError, match="is missing: install svf_helpers with its weights"):
+    with refuses(FileNotFoundError, "pocket-gpt2", "model.safetensors", "svf_helpers"):
         pocket.pocket_folder("pocket-gpt2")
 
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from svf_helpers import factored_svd, qk
 from svf_helpers.qk import QKSVD, qk_svd, rotated_null, singular_groups, whitened_qk_svd
+from tests.refusals import refuses
 
 ROUNDING = {torch.float32: 2e-6, torch.float64: 1e-13}
 DTYPES = pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -116,7 +117,7 @@ def test_float64_scales_whose_squares_leave_its_range(scale):
 
 
 def test_overflow_is_refused():
-    with pytest.raises(ArithmeticError, match="scale the weights down"):
+    with refuses(ArithmeticError, "torch.float32"):
         qk_svd(normal(12, 4) * 1e25, normal(12, 4, seed=1) * 1e25)
 
 
@@ -186,26 +187,26 @@ def test_a_result_that_cannot_be_mended_is_refused(monkeypatch):
     garbage = lambda Q, K: QKSVD(Q, Q[..., 0, :], K)  # noqa: E731
     monkeypatch.setattr(factored_svd, "_by_cholesky", garbage)
     monkeypatch.setattr(factored_svd, "_by_householder", garbage)
-    with pytest.raises(ArithmeticError, match="2 heads does not reproduce"):
+    with refuses(ArithmeticError, 2, "W_Q", "W_K"):
         qk_svd(normal(2, 8, 3), normal(2, 8, 3, seed=1))
 
 
 @pytest.mark.parametrize(
-    ("W_Q", "W_K", "message"),
+    ("W_Q", "W_K", "told"),
     [
-        (torch.zeros(4), torch.zeros(4, 2), r"W_Q has shape \(4,\)"),
-        (torch.zeros(2, 4), torch.zeros(4, 2), r"W_Q has shape \(2, 4\).*d_head <= d_model"),
-        (torch.zeros(4, 2), torch.zeros(4, 0), "W_K has shape"),
-        (torch.zeros(4, 2).half(), torch.zeros(4, 2).half(), "float16.*convert half precision"),
-        (torch.zeros(4, 2), torch.zeros(4, 2).double(), "must agree"),
-        (torch.zeros(4, 2), torch.zeros(5, 2), "must agree"),
-        (torch.zeros(3, 4, 2), torch.zeros(2, 4, 2), "leading dimensions"),
-        (torch.full((4, 2), torch.nan), torch.zeros(4, 2), "not finite"),
-        (torch.zeros(4, 2), torch.full((4, 2), torch.inf), "not finite"),
+        (torch.zeros(4), torch.zeros(4, 2), ("W_Q", (4,), "d_model", "d_head")),
+        (torch.zeros(2, 4), torch.zeros(4, 2), ("W_Q", (2, 4), "d_model", "d_head")),
+        (torch.zeros(4, 2), torch.zeros(4, 0), ("W_K", (4, 0))),
+        (torch.zeros(4, 2).half(), torch.zeros(4, 2).half(), ("W_Q", "float16", "float32", "float64")),
+        (torch.zeros(4, 2), torch.zeros(4, 2).double(), ("W_Q", "torch.float32", "W_K", "torch.float64")),
+        (torch.zeros(4, 2), torch.zeros(5, 2), ("W_Q", (4, 2), "W_K", (5, 2))),
+        (torch.zeros(3, 4, 2), torch.zeros(2, 4, 2), ("W_Q", (3, 4, 2), "W_K", (2, 4, 2))),
+        (torch.full((4, 2), torch.nan), torch.zeros(4, 2), ("W_Q",)),
+        (torch.zeros(4, 2), torch.full((4, 2), torch.inf), ("W_K",)),
     ],
 )
-def test_bad_weights_are_refused(W_Q, W_K, message):
-    with pytest.raises(ValueError, match=message):
+def test_bad_weights_are_refused(W_Q, W_K, told):
+    with refuses(ValueError, *told):
         qk_svd(W_Q, W_K)
 
 
@@ -247,25 +248,25 @@ def test_whitened_singular_vectors_give_the_features_back():
 
 
 @pytest.mark.parametrize(
-    ("C", "message"),
+    ("C", "told"),
     [
-        (torch.eye(8) + torch.ones(8, 8).triu(1), "C_query is not symmetric"),
-        (torch.diag(torch.tensor([1.0] * 7 + [-0.1])), "C_query has negative eigenvalues"),
-        (torch.zeros(8), "C_query has shape"),
-        (torch.eye(5), "must agree in d_model"),
-        (torch.eye(8) * torch.nan, "not finite"),
+        (torch.eye(8) + torch.ones(8, 8).triu(1), ()),
+        (torch.diag(torch.tensor([1.0] * 7 + [-0.1])), ()),
+        (torch.zeros(8), ((8,),)),
+        (torch.eye(5), ((5, 5), (8, 3))),
+        (torch.eye(8) * torch.nan, ()),
     ],
 )
-def test_bad_moments_are_refused(C, message):
-    with pytest.raises(ValueError, match=message):
+def test_bad_moments_are_refused(C, told):
+    with refuses(ValueError, "C_query", *told):
         whitened_qk_svd(normal(8, 3), normal(8, 3, seed=1), C, torch.eye(8))
-    with pytest.raises(ValueError, match=message.replace("query", "key")):
+    with refuses(ValueError, "C_key", *told):
         whitened_qk_svd(normal(8, 3), normal(8, 3, seed=1), torch.eye(8), C)
 
 
 def test_small_asymmetric_moments_are_seen_beside_large_ones():
     C = torch.stack([1e8 * torch.eye(8), torch.eye(8) + torch.ones(8, 8).triu(1)])
-    with pytest.raises(ValueError, match="not symmetric"):
+    with refuses(ValueError, "C_query"):
         whitened_qk_svd(normal(2, 8, 3), normal(2, 8, 3), C, torch.eye(8))
 
 
@@ -273,11 +274,11 @@ def test_singular_groups():
     S = torch.tensor([[9.0, 5.0, 4.995, 0.005, 0.0], [4.0, 3.0, 2.0, 1.0, 0.5], [0.0] * 5])
     assert singular_groups(S).tolist() == [[0, 1, 1, 2, 2], [0, 1, 2, 3, 4], [0] * 5]
     assert singular_groups(S[0], tolerance=0).tolist() == [0, 1, 2, 3, 4]
-    with pytest.raises(ValueError, match="descend"):
+    with refuses(ValueError, "descend"):
         singular_groups(torch.tensor([1.0, 2.0]))
-    with pytest.raises(ValueError, match="tolerance"):
+    with refuses(ValueError, "tolerance = 1.0"):
         singular_groups(S, tolerance=1.0)
-    with pytest.raises(ValueError, match="at least one"):
+    with refuses(ValueError, "singular_groups"):
         singular_groups(torch.zeros(2, 0))
 
 

@@ -11,6 +11,7 @@ from scipy import stats
 from svf_helpers.toy import Batch, Gradient, Parameters, ToyConfig, head_logits, initial_weights, losses, target_logits
 from svf_helpers.toy.model import strengths, strengths_
 from svf_helpers.toy.stream import UniformStream
+from tests.refusals import refuses
 
 SMALL = {"n": 7, "d": 5, "r": 3, "c": 3, "keys": 12}
 MIXED = [
@@ -164,37 +165,37 @@ def test_initial_weights():
 
 
 @pytest.mark.parametrize(
-    ("fields", "message"),
+    ("fields", "told"),
     [
-        ({"n": 0}, "n = 0: must be at least 1"),
-        ({"n": 20.5}, "n = 20.5: must be a whole number"),
-        ({"d": 0}, "d = 0"),
-        ({"r": 0}, "r = 0"),
-        ({"r": 11}, "r = 11 > d = 10"),
-        ({"c": 1}, "c = 1: a query needs at least two keys"),
-        ({"c": 3}, "keys = 1024 is not a multiple of c = 3"),
-        ({"keys": 0}, "keys = 0"),
-        ({"p": 0}, "p = 0.0"),
-        ({"p": 1.1}, "p = 1.1"),
-        ({"p": math.nan}, "p = nan"),
-        ({"p": "half"}, "p = 'half': must be a number"),
-        ({"lam": -1}, "lam = -1"),
-        ({"lam": math.inf}, "lam = inf"),
-        ({"lr": 0}, "lr = 0"),
-        ({"weight_decay": -0.1}, "weight_decay = -0.1"),
-        ({"schedule": "linear"}, "schedule = 'linear'"),
-        ({"pairs": {(0, 20): 1.0}}, r"pair \(0, 20\) names a feature outside 0\.\.19"),
-        ({"pairs": {(-1, 0): 1.0}}, r"pair \(-1, 0\)"),
-        ({"pairs": [(0, 1, 2.0), (0, 1, 3.0)]}, "given twice"),
-        ({"pairs": [(0, 1)]}, "triples"),
-        ({"pairs": {3: 1.0}}, "triples"),
-        ({"pairs": {(0, 0.5): 1.0}}, "triples"),
-        ({"pairs": None}, "triples"),
-        ({"pairs": {(0, 1): math.nan}}, "target nan"),
+        ({"n": 0}, ("n = 0", 1)),
+        ({"n": 20.5}, ("n = 20.5",)),
+        ({"d": 0}, ("d = 0",)),
+        ({"r": 0}, ("r = 0",)),
+        ({"r": 11}, ("r = 11", "d = 10")),
+        ({"c": 1}, ("c = 1", "c >= 2")),
+        ({"c": 3}, ("keys = 1024", "c = 3")),
+        ({"keys": 0}, ("keys = 0",)),
+        ({"p": 0}, ("p = 0.0",)),
+        ({"p": 1.1}, ("p = 1.1",)),
+        ({"p": math.nan}, ("p = nan",)),
+        ({"p": "half"}, ("p = 'half'",)),
+        ({"lam": -1}, ("lam = -1",)),
+        ({"lam": math.inf}, ("lam = inf",)),
+        ({"lr": 0}, ("lr = 0",)),
+        ({"weight_decay": -0.1}, ("weight_decay = -0.1",)),
+        ({"schedule": "linear"}, ("schedule = 'linear'", "cosine", "constant")),
+        ({"pairs": {(0, 20): 1.0}}, ("pair (0, 20)", "0..19", "n = 20")),
+        ({"pairs": {(-1, 0): 1.0}}, ("pair (-1, 0)", "0..19")),
+        ({"pairs": [(0, 1, 2.0), (0, 1, 3.0)]}, ((0, 1, 2.0), (0, 1, 3.0))),
+        ({"pairs": [(0, 1)]}, ("pairs", [(0, 1)])),
+        ({"pairs": {3: 1.0}}, ("pairs", {3: 1.0})),
+        ({"pairs": {(0, 0.5): 1.0}}, ("pairs", {(0, 0.5): 1.0})),
+        ({"pairs": None}, ("pairs", None)),
+        ({"pairs": {(0, 1): math.nan}}, ("pair (0, 1)", "target", "nan")),
     ],
 )
-def test_configurations_of_no_model_are_refused_by_name(fields, message):
-    with pytest.raises(ValueError, match=message):
+def test_configurations_of_no_model_are_refused_by_name(fields, told):
+    with refuses(ValueError, *told):
         ToyConfig(**fields)
 
 
@@ -219,10 +220,10 @@ def test_configurations_as_plain_data():
     ],
 )  # fmt: skip
 def test_configurations_that_do_not_fit_in_one_batch_are_refused_by_name(fields):
-    with pytest.raises(ValueError, match=f"{next(iter(fields))} takes the values"):
+    with refuses(ValueError, *(f"{name} takes" for name in fields), *fields.values()):
         Batch.of([ToyConfig(), ToyConfig(**fields)])
 
 
 def test_pairs_and_no_pairs_do_not_mix():
-    with pytest.raises(ValueError, match="whether there are pairs takes the values"):
+    with refuses(ValueError, "whether there are pairs", True, False):
         Batch.of([ToyConfig(), ToyConfig(pairs={})])

@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from svf_helpers.experiments import registry, runner, store
 from svf_helpers.experiments.confirm import confirm
@@ -50,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     running.add_argument("--scale", choices=registry.SCALES, default="quick")
     running.add_argument("--fresh", action="store_true", help="start again, whatever is stored or half done")
     for name, option in registry.all_options().items():
-        form = {"action": "store_true", "default": None} if isinstance(option.default, bool) else {}
+        form: dict[str, Any] = {"action": "store_true", "default": None} if isinstance(option.default, bool) else {}
         takers = sorted(entry.name for entry in registry.discover().values() if name in entry.options)
         text = f"{option.help} ({', '.join(takers)})".strip().replace("%", "%%")  # argparse would fill in a %
         running.add_argument(registry.flag(name), help=text, **form)

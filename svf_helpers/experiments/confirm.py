@@ -59,14 +59,15 @@ def confirm(
 
 
 def _stored(name: str, place: Path) -> list[store.Result]:
-    found, missing = [], None
+    found: list[store.Result] = []
+    missing: list[FileNotFoundError] = []
     for scale in registry.SCALES:
         try:
             found.append(store.read(place, name, scale))
         except FileNotFoundError as error:
-            missing = error
+            missing.append(error)
     if not found:
-        raise missing
+        raise missing[-1]
     return found
 
 

@@ -17,7 +17,7 @@ import numpy as np
 try:
     import fcntl
 except ImportError:  # Windows: no lock there, and two runs of one result then share a folder
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
 
 INFO = "info.json"
 

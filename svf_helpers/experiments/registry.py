@@ -191,12 +191,12 @@ def flag(option: str) -> str:
 
 def with_options(entry: "Experiment", given: Mapping[str, str | bool | None] | None) -> dict[str, str | bool]:
     """The options of a run: those given, and defaults for the rest; ``ValueError`` names one that it does not take."""
-    given = {name: value for name, value in (given or {}).items() if value is not None}
-    unknown = [flag(name) for name in given if name not in entry.options]
+    chosen = {name: value for name, value in (given or {}).items() if value is not None}
+    unknown = [flag(name) for name in chosen if name not in entry.options]
     if unknown:
         takes = ", ".join(map(flag, entry.options)) or "none"
         raise ValueError(f"{entry.name} does not take {', '.join(unknown)}; options that it takes: {takes}")
-    return dict(entry.options) | given
+    return dict(entry.options) | chosen
 
 
 def command(name: str, scale: Scale, out: object = None, options: Mapping[str, str | bool] | None = None) -> str:

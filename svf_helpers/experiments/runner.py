@@ -55,7 +55,7 @@ def run(
     workdir.mkdir(parents=True, exist_ok=True)
     try:
         with locked(workdir):
-            made_by = {"code": code_hash(experiment.run), "device": device_name(device)}
+            made_by: dict[str, Any] = {"code": code_hash(experiment.run), "device": device_name(device)}
             made_by |= {"options": chosen} if chosen else {}
             _prepare(workdir, made_by, fresh, name, scale)
             with _clock(workdir / STATE) as clock:
@@ -148,8 +148,8 @@ def _value_difference(new: np.ndarray, old: np.ndarray, tolerance: float) -> lis
     if not outside.any():
         return []
     worst = np.abs(new[outside] - old[outside]).max()
-    count = f"{int(outside.sum())} of {new.size} entries"
-    return [f"{count} differ by more than {tolerance:g} (1 + |stored|), by up to {worst:.3g}"]
+    differ = f"{int(outside.sum())} of {new.size} entries differ by more than"
+    return [f"{differ} {tolerance:g} (1 + |stored|), by up to {worst:.3g}"]
 
 
 def _prepare(workdir: Path, made_by: Mapping[str, Any], fresh: bool, name: str, scale: Scale) -> None:

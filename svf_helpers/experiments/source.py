@@ -24,7 +24,10 @@ def code_hash(run: Callable) -> str:
     """
     try:
         run = inspect.unwrap(run)
-        tree = ast.parse(Path(inspect.getsourcefile(run)).read_text(encoding="utf-8"))
+        source = inspect.getsourcefile(run)
+        if source is None:
+            return ""
+        tree = ast.parse(Path(source).read_text(encoding="utf-8"))
     except (OSError, TypeError):
         return ""
     texts = {"": _reached(tree, run.__name__)}

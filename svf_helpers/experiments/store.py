@@ -93,7 +93,8 @@ def add(file: str | Path, folder: str | Path | None = None) -> Path:
     file = Path(file)
     if file.suffix != ".npz":
         raise ValueError(f"{file}: a result is a file NAME.npz or NAME.quick.npz")
-    name, scale = (file.stem.removesuffix(".quick"), "quick") if file.stem.endswith(".quick") else (file.stem, "paper")
+    name = file.stem.removesuffix(".quick")
+    scale: Scale = "paper" if name == file.stem else "quick"
     entry = registry.get(name)
     result, data = open_file(file, name, scale)
     if entry.validate is not None:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from itertools import islice
 from random import Random
+from typing import Any
 
 import torch
 
@@ -128,10 +129,14 @@ def new_model(recipe: Recipe) -> torch.nn.Module:
     """
     from transformers import GPT2Config, GPT2LMHeadModel, GPTNeoXConfig, GPTNeoXForCausalLM
 
-    common = {"vocab_size": len(vocabulary()), "bos_token_id": 0, "eos_token_id": 0, "tie_word_embeddings": True}
+    kind: Any  # a class of models, and the class of its configuration: two of each
+    config: Any
+    shape: dict[str, Any]
+    common: dict[str, Any] = {"bos_token_id": 0, "eos_token_id": 0, "tie_word_embeddings": True}
+    common["vocab_size"] = len(vocabulary())
     if recipe.architecture == "gpt2":
         shape = {"n_embd": recipe.d_model, "n_layer": recipe.layers, "n_head": recipe.heads, "n_inner": recipe.d_mlp}
-        no_dropout = {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0}
+        no_dropout: dict[str, Any] = {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0}
         kind, config = GPT2LMHeadModel, GPT2Config(n_positions=POSITIONS, **shape, **no_dropout, **common)
         writers = ("attn.c_proj.weight", "mlp.c_proj.weight")
     else:

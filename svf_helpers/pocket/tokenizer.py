@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Int
@@ -73,7 +74,7 @@ def rows(
     """
     texts = [[0] * bool(start) + token_ids(sentence) for sentence, start in zip(sentences, starts, strict=True)]
     longest = max(len(text) for text in texts)
-    to = {"dtype": torch.long, "device": "cpu"}
+    to: dict[str, Any] = {"dtype": torch.long, "device": "cpu"}
     tokens, targets = torch.zeros(len(texts), longest, **to), torch.full((len(texts), longest), IGNORED, **to)
     for row, text in enumerate(texts):
         tokens[row, : len(text)] = torch.tensor(text, **to)

@@ -7,6 +7,7 @@ import platform
 import shutil
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -174,9 +175,10 @@ class _Run:
             torch.save(state, beside)
 
     def finish(self) -> None:
-        self.model.config.architectures = [type(self.model).__name__]
-        self.model.config.dtype = torch.float32  # what the half-precision files become when loaded
-        self.model.config.save_pretrained(self.out)
+        config: Any = self.model.config
+        config.architectures = [type(self.model).__name__]
+        config.dtype = torch.float32  # what the half-precision files become when loaded
+        config.save_pretrained(self.out)
         save_tokenizer(self.out)
         record = _record(self)
         write_file(self.out / "training.json", (json.dumps(record, indent=2) + "\n").encode())

@@ -8,6 +8,7 @@ paper) bounds it by the condition number of C, for any features. Both are for on
 from __future__ import annotations
 
 import math
+from typing import overload
 
 import torch
 from jaxtyping import Float
@@ -21,6 +22,10 @@ from .closed_forms import feature_detector
 SILENT_ABOVE = 1 - math.sqrt(2 / 3)
 
 
+@overload
+def theorem2_bound(epsilon: float) -> float: ...
+@overload
+def theorem2_bound(epsilon: Float[Tensor, "..."]) -> Float[Tensor, "..."]: ...
 def theorem2_bound(epsilon: float | Float[Tensor, "..."]) -> float | Float[Tensor, "..."]:
     r"""Theorem 2's lower bound on the cosine of feature and singular vector (paper, appendix B.2).
 
@@ -49,6 +54,10 @@ def theorem2_bound(epsilon: float | Float[Tensor, "..."]) -> float | Float[Tenso
     return _like(epsilon, (1 - sine.square()).clamp_min(0).sqrt())
 
 
+@overload
+def sharp_bound(kappa: float) -> float: ...
+@overload
+def sharp_bound(kappa: Float[Tensor, "..."]) -> Float[Tensor, "..."]: ...
 def sharp_bound(kappa: float | Float[Tensor, "..."]) -> float | Float[Tensor, "..."]:
     r"""The sharp lower bound on the cosine, $2\sqrt\kappa / (1 + \kappa)$ (this book's, not in the paper).
 
@@ -73,6 +82,10 @@ def sharp_bound(kappa: float | Float[Tensor, "..."]) -> float | Float[Tensor, ".
     return _like(kappa, 2 / (root + 1 / root))
 
 
+@overload
+def sharp_bound_from_anisotropy(epsilon: float) -> float: ...
+@overload
+def sharp_bound_from_anisotropy(epsilon: Float[Tensor, "..."]) -> Float[Tensor, "..."]: ...
 def sharp_bound_from_anisotropy(epsilon: float | Float[Tensor, "..."]) -> float | Float[Tensor, "..."]:
     r"""The sharp bound from $\|E\|_2 \le \epsilon$ alone: $\sqrt{1 - \epsilon^2}$ (this book's, not in the paper).
 

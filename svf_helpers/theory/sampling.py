@@ -78,7 +78,7 @@ def sample_contexts(
         raise ValueError(f"F {tuple(F.shape)} and G {tuple(G.shape)}: expected the same batch, one dimension or none")
     lead = F.shape[:-2]
     several = not isinstance(seed, int)
-    seeds = list(seed) if several else [seed]
+    seeds = [seed] if isinstance(seed, int) else list(seed)
     if several and (len(lead) != 1 or len(seeds) != lead[0]):
         raise ValueError(f"{len(seeds)} seeds for dictionaries {tuple(F.shape)}: give one seed, or one for each")
     draws = [_draws(one, (contexts, F.shape[-1]), (contexts, keys, G.shape[-1])) for one in seeds]
@@ -156,8 +156,11 @@ def sample_key_moment(
 
 
 def _draws(seed: int, query_shape: tuple, key_shape: tuple) -> tuple[Tensor, Tensor]:
-    generator, to = torch.Generator("cpu").manual_seed(seed), {"dtype": torch.float64, "device": "cpu"}
-    return tuple(torch.rand(shape, generator=generator, **to) for shape in (query_shape, key_shape))
+    generator = torch.Generator("cpu").manual_seed(seed)
+    query, key = (
+        torch.rand(shape, generator=generator, dtype=torch.float64, device="cpu") for shape in (query_shape, key_shape)
+    )
+    return query, key
 
 
 def _amounts(uniform: Tensor, p: float, strengths: bool) -> Tensor:

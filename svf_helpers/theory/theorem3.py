@@ -19,7 +19,7 @@ from torch import Tensor
 from . import checks
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class TwoPairHead:
     """The fixed head, and the logit gaps (first key minus second) of the teacher in both contexts.
 
@@ -39,23 +39,29 @@ class TwoPairHead:
         [4.0, -3.0]
     """
 
-    sigma_1: float | Tensor
-    sigma_2: float | Tensor
-    gap_1: float | Tensor | None = None
-    gap_2: float | Tensor | None = None
+    sigma_1: Float[Tensor, "..."]
+    sigma_2: Float[Tensor, "..."]
+    gap_1: Float[Tensor, "..."]
+    gap_2: Float[Tensor, "..."]
 
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        sigma_1: float | Tensor,
+        sigma_2: float | Tensor,
+        gap_1: float | Tensor | None = None,
+        gap_2: float | Tensor | None = None,
+    ) -> None:
+        tiny, most = torch.finfo(torch.float64).tiny, torch.finfo(torch.float64).max
+        sigmas = [
+            checks.numbers(sigma, name, tiny, most, "a singular value must be finite and above 0")
+            for sigma, name in ((sigma_1, "sigma_1"), (sigma_2, "sigma_2"))
+        ]
+        gaps = [
+            checks.numbers(aligned if gap is None else gap, name, -most, most, "must be finite")
+            for gap, aligned, name in ((gap_1, sigmas[0], "gap_1"), (gap_2, -sigmas[1], "gap_2"))
+        ]
         names = ("sigma_1", "sigma_2", "gap_1", "gap_2")
-        for name in names:
-            value = getattr(self, name)
-            if value is None:
-                value = self.sigma_1 if name == "gap_1" else -self.sigma_2
-            rule = "a singular value must be finite and above 0" if name.startswith("sigma") else "must be finite"
-            tiny = torch.finfo(torch.float64).tiny
-            lowest = tiny if name.startswith("sigma") else -torch.finfo(torch.float64).max
-            checked = checks.numbers(value, name, lowest, torch.finfo(torch.float64).max, rule)
-            object.__setattr__(self, name, checked)
-        for name, part in zip(names, checks.on_one_device(*(getattr(self, name) for name in names)), strict=True):
+        for name, part in zip(names, checks.on_one_device(*sigmas, *gaps), strict=True):
             object.__setattr__(self, name, part)
 
     def gaps(self, x: Float[Tensor, "... k"], y: Float[Tensor, "... k"]) -> tuple[Tensor, Tensor]:

@@ -3,7 +3,7 @@ r"""The minimisers that Theorem 3 speaks of, found for a whole grid of heads and
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -168,7 +168,7 @@ def _assemble(head: TwoPairHead, sin, cos, share: Tensor, coordinates: int, lam:
 
 def _grid_starts(head: TwoPairHead, lam: Tensor, coordinates: int, starts: int) -> Float[Tensor, "B s 2"]:
     """The best points of a grid over both angles, and those of no interference."""
-    to = {"dtype": torch.float64, "device": lam.device}
+    to: dict[str, Any] = {"dtype": torch.float64, "device": lam.device}
     if coordinates == 2:
         axis = torch.arange(-24, 25, **to) * (math.pi / 24)
         corners = [[0.0, 0.0], [0.0, math.pi]]

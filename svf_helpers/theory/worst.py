@@ -3,6 +3,7 @@ r"""Dictionaries on which the sharp bound is attained (this book's, not in the p
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -48,7 +49,7 @@ def worst_dictionary(
         raise ValueError(f"kappa = {kappa}: must lie in 1..1e8 (above, float64 cannot hold the dictionary)")
     d = checks.count(d, "d", 2)
     n = checks.count(d if n is None else n, "n", d)
-    at_home = {"dtype": torch.float64, "device": "cpu"}
+    at_home: dict[str, Any] = {"dtype": torch.float64, "device": "cpu"}
     eigenvalues = torch.full((d,), n / d, **at_home)
     eigenvalues[0], eigenvalues[-1] = 2 * n / d * kappa / (1 + kappa), 2 * n / d / (1 + kappa)
     f = torch.zeros(d, **at_home)

@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -64,16 +65,14 @@ class TrainingCheckpoint:
         state = self.optimiser.state.get(self.flat, {})
         moments = {key: state[key].cpu().numpy() for key in ("exp_avg", "exp_avg_sq", "step") if state}
         with written_beside(self.path) as beside, beside.open("wb") as file:
-            np.savez(
-                file,
-                fingerprint=self.fingerprint,
-                device=self.flat.device.type,
-                at=step,
-                flat=self.flat.cpu().numpy(),
-                stream=self.stream.state(),
-                **moments,
-                **self.recorder.arrays(),
-            )
+            arrays: dict[str, Any] = {
+                "fingerprint": self.fingerprint,
+                "device": self.flat.device.type,
+                "at": step,
+                "flat": self.flat.cpu().numpy(),
+                "stream": self.stream.state(),
+            }
+            np.savez(file, **(arrays | moments | self.recorder.arrays()))
 
     def load(self) -> int:
         """Take the run back to where it stood; returns the number of steps done, 0 where nothing is kept.
@@ -117,7 +116,7 @@ def interrupted_between_steps() -> Iterator[Callable[[], None]]:
         >>> step
         2
     """
-    held = []
+    held: list[int] = []
 
     def hold(number, frame):
         if held:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
-from typing import Literal, TypeAlias
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -18,11 +18,12 @@ from svf_helpers.rope import Rotary
 # Numbers of Python's or NumPy's; the configuration keeps Python's.
 Whole: TypeAlias = int | np.integer
 Number: TypeAlias = float | np.floating
+Schedule: TypeAlias = Literal["cosine", "constant"]
 
 DEFAULT_PAIRS = {(0, 4): 24.0, (1, 5): 21.0, (2, 6): 18.0, (3, 7): 15.0}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class ToyConfig:
     """One toy model with an attention head. The defaults are the paper's Table 1.
 
@@ -54,37 +55,47 @@ class ToyConfig:
         (((2, 3), (0, 1)), 256, 1280)
     """
 
-    n: Whole = 20
-    d: Whole = 10
-    r: Whole = 10
-    c: Whole = 4
-    p: Number = 0.52
-    lam: Number = 4.0
-    pairs: Mapping[tuple[Whole, Whole], Number] | Iterable[Sequence[Number]] = field(
-        default_factory=lambda: dict(DEFAULT_PAIRS)
-    )
-    keys: Whole = 1024
-    lr: Number = 1e-3
-    schedule: Literal["cosine", "constant"] = "cosine"
-    weight_decay: Number = 0.01
-    scale_logits: bool = False
-    positions: Whole = 0
-    bands: Mapping[tuple[Whole, Whole], Whole] | Iterable[Sequence[Whole]] = ()
+    n: int
+    d: int
+    r: int
+    c: int
+    p: float
+    lam: float
+    pairs: tuple[tuple[int, int, float], ...]
+    keys: int
+    lr: float
+    schedule: Schedule
+    weight_decay: float
+    scale_logits: bool
+    positions: int
+    bands: tuple[tuple[int, int, int], ...]
 
-    def __post_init__(self):
+    def __init__(
+        self,
+        n: Whole = 20,
+        d: Whole = 10,
+        r: Whole = 10,
+        c: Whole = 4,
+        p: Number = 0.52,
+        lam: Number = 4.0,
+        pairs: Mapping[tuple[Whole, Whole], Number] | Iterable[Sequence[Number]] = DEFAULT_PAIRS,
+        keys: Whole = 1024,
+        lr: Number = 1e-3,
+        schedule: Schedule = "cosine",
+        weight_decay: Number = 0.01,
+        scale_logits: bool = False,
+        positions: Whole = 0,
+        bands: Mapping[tuple[Whole, Whole], Whole] | Iterable[Sequence[Whole]] = (),
+    ):
         # Plain numbers whatever was given (NumPy's, 1 for 1.0): equal configurations then have equal JSON.
-        for names, plain, kind in (
-            (("n", "d", "r", "c", "keys", "positions"), operator.index, "a whole number"),
-            (("p", "lam", "lr", "weight_decay"), float, "a number"),
-        ):
-            for name in names:
-                given = getattr(self, name)
-                try:
-                    object.__setattr__(self, name, plain(given))
-                except (TypeError, ValueError) as error:
-                    raise ValueError(f"{name} = {given!r}: must be {kind}") from error
-        object.__setattr__(self, "pairs", plain_pairs(self.pairs))
-        object.__setattr__(self, "bands", plain_bands(self.bands))
+        wholes = {"n": n, "d": d, "r": r, "c": c, "keys": keys, "positions": positions}
+        numbers = {"p": p, "lam": lam, "lr": lr, "weight_decay": weight_decay}
+        plain = {name: _plain(name, value, operator.index, "a whole number") for name, value in wholes.items()}
+        plain |= {name: _plain(name, value, float, "a number") for name, value in numbers.items()}
+        plain |= {"pairs": plain_pairs(pairs), "bands": plain_bands(bands)}
+        plain |= {"schedule": schedule, "scale_logits": scale_logits}
+        for name, value in plain.items():
+            object.__setattr__(self, name, value)
         self._check()
 
     def _check(self) -> None:
@@ -160,6 +171,13 @@ class ToyConfig:
     def to_dict(self) -> dict:
         """As plain numbers, lists and strings, for JSON; ``ToyConfig(**config.to_dict())`` gives it back."""
         return asdict(self) | {name: [list(row) for row in getattr(self, name)] for name in ("pairs", "bands")}
+
+
+def _plain(name: str, value: Any, convert: Callable[[Any], Any], kind: str) -> Any:
+    try:
+        return convert(value)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} = {value!r}: must be {kind}") from error
 
 
 def plain_pairs(given) -> tuple[tuple[int, int, float], ...]:

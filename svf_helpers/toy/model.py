@@ -83,7 +83,7 @@ class Batch:
             pair_query=table[..., 0].long(),
             pair_key=table[..., 1].long(),
             pair_target=table[..., 2:],
-            rotary=RotaryTables.of(configs, most, device, dtype) if first.positions else None,
+            rotary=RotaryTables.of(configs, most, device, dtype),
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -14,7 +14,7 @@ from .config import ToyConfig
 from .model import strengths
 
 # Where contexts are drawn, so that a seed gives the same ones on every device.
-AT_HOME = {"dtype": torch.float32, "device": "cpu"}
+AT_HOME: dict[str, Any] = {"dtype": torch.float32, "device": "cpu"}
 
 
 class Contexts(NamedTuple):

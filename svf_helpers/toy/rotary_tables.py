@@ -58,18 +58,19 @@ class RotaryTables:
     target_frequency: Float[Tensor, "I P 1 1"]
 
     @classmethod
-    def of(cls, configs: Sequence[ToyConfig], pairs: int, device, dtype) -> RotaryTables:
-        """Tables for configurations of one batch; ``pairs`` is the number that they are padded to."""
-        first = configs[0]
-        frequencies = first.rotary.frequencies
-        angles = first.rotary.angles(torch.arange(first.positions, device="cpu"))
+    def of(cls, configs: Sequence[ToyConfig], pairs: int, device, dtype) -> RotaryTables | None:
+        """Tables for configurations of one batch, or None without positions; pairs are padded to ``pairs``."""
+        first, rotary = configs[0], configs[0].rotary
+        if rotary is None:
+            return None
+        angles = rotary.angles(torch.arange(first.positions, device="cpu"))
         # frequency 0: the same at every offset
         of_target = torch.zeros(len(configs), pairs, dtype=torch.float64, device="cpu")
         for row, config in zip(of_target, configs, strict=True):
             bands = {(i, j): band for i, j, band in config.bands}
             for at, (i, j, _) in enumerate(config.pairs):
                 if (i, j) in bands:
-                    row[at] = frequencies[bands[i, j]]
+                    row[at] = rotary.frequencies[bands[i, j]]
         to = {"device": device, "dtype": dtype}
         return cls(first.positions, angles.cos().to(**to), angles.sin().to(**to), of_target[..., None, None].to(**to))
 
@@ -77,8 +78,9 @@ class RotaryTables:
         """Positions, uniform on 0 .. positions - 1, from uniform draws on [0, 1]."""
         return (u * self.positions).long().clamp_max(self.positions - 1)
 
-    def of_tokens(self, positions: Int[Tensor, "I T"]) -> TokenRotation:
-        """The rotation of tokens at these positions."""
+    def of_tokens(self, positions: Int[Tensor, "I T"] | None) -> TokenRotation:
+        """The rotation of tokens at these positions; ``ValueError`` without any."""
+        positions = _given(positions)
         return TokenRotation(self.cos[positions].mT, self.sin[positions].mT)
 
     def of_targets(self, offset: Int[Tensor, "I c Q"]) -> Float[Tensor, "I P c Q"]:
@@ -96,6 +98,11 @@ def offsets(positions: Int[Tensor, "I T"] | None, queries: int, c: int) -> Int[T
         >>> offsets(torch.tensor([[5, 3, 9]]), queries=1, c=2).flatten()  # a query at 5; keys at 3 and at 9
         tensor([ 2, -4])
     """
+    positions = _given(positions)
+    return positions[:, None, :queries] - positions[:, queries:].unflatten(-1, (c, queries))
+
+
+def _given(positions: Tensor | None) -> Tensor:
     if positions is None:
         raise ValueError("a model with RoPE needs the tokens' positions [I, T], got None")
-    return positions[:, None, :queries] - positions[:, queries:].unflatten(-1, (c, queries))
+    return positions

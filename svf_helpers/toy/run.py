@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -67,12 +68,13 @@ class ToyRun:
 
         def cut(array: Tensor, name: str, axis: int) -> Tensor:
             array = array.index_select(axis, at.to(array.device))
-            return array[(..., *map(slice, own[name]))].contiguous()
+            inside: tuple[Any, ...] = (..., *map(slice, own[name]))
+            return array[inside].contiguous()
 
         history = self.history and History(
             self.history.steps, *(cut(getattr(self.history, name), name, 1) for name in own)
         )
-        arrays = [cut(getattr(self, name), name, 0) for name in Parameters._fields]
+        arrays = Parameters(*(cut(getattr(self, name), name, 0) for name in Parameters._fields))
         return ToyRun(configs, tuple(self.seeds[i] for i in instances), self.steps, *arrays, history=history)
 
     def where(self, **wanted) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -39,10 +40,11 @@ class UniformStream:
         self.device = device
         self._of_instance = torch.tensor([self.distinct.index(one) for one in wanted], device=device)
         self._one_each = wanted == self.distinct
-        to = {"dtype": torch.float32, "device": device}
+        to: dict[str, Any] = {"dtype": torch.float32, "device": device}
         self._drawn = torch.zeros(len(self.distinct), *shape, **to)
         self._handed_out = None if self._one_each else torch.empty(len(wanted), *shape, **to)
         self._own = [drawn[:count] for drawn, (_, count) in zip(self._drawn, self.distinct, strict=True)]
+        self._sources: list[Any]  # np.random.SFC64 on the CPU, torch.Generator elsewhere
         if device.type == "cpu":
             self._sources = [np.random.SFC64(seed) for seed, _ in self.distinct]
         else:

@@ -98,14 +98,15 @@ def share_batches(configs: Sequence[ToyConfig], padding: float) -> list[list[int
     for kind in kinds.values():
         rest = sorted(kind, key=lambda k: -_work(*_sizes(configs[k])))
         while rest:
-            batch, own, left = [], 0, []
-            sizes = (0, 0, 0)
+            batch: list[int] = []
+            left: list[int] = []
+            own, sizes = 0, (0, 0, 0)
             for k in rest:
                 mine = _sizes(configs[k])
-                padded = tuple(map(max, sizes, mine))
+                n, d, r = map(max, sizes, mine)
                 work = own + _work(*mine)
-                if (len(batch) + 1) * _work(*padded) <= padding * work:
-                    batch, own, sizes = [*batch, k], work, padded
+                if (len(batch) + 1) * _work(n, d, r) <= padding * work:
+                    batch, own, sizes = [*batch, k], work, (n, d, r)
                 else:
                     left.append(k)
             batches.append(batch)

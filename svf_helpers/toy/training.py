@@ -8,6 +8,7 @@ import math
 import operator
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -118,7 +119,7 @@ def train(
                     break
                 held = stream.state() if step == steps else None
                 u, whole = stream.next(), False
-                positions = batch.rotary.draw(u[:, n]) if shape.positions else None
+                positions = None if batch.rotary is None else batch.rotary.draw(u[:, n])
                 x = strengths_(u[:, :n], batch.p)
                 if step in recorder.wanted:
                     recorder.add(step, params, losses(params, x, batch, positions))
@@ -169,7 +170,7 @@ def initial_weights(config: ToyConfig | Sequence[ToyConfig], seeds: Sequence[int
     """
     configs = [config] * len(seeds) if isinstance(config, ToyConfig) else list(config)
     n, d, r = (max(getattr(config, name) for config in configs) for name in "ndr")
-    to = {"dtype": torch.float32, "device": "cpu"}
+    to: dict[str, Any] = {"dtype": torch.float32, "device": "cpu"}
     weights = Parameters(*(torch.zeros(len(configs), *shape, **to) for shape in ((d, n), (n,), (d, r), (d, r))))
     for i, (one, seed) in enumerate(zip(configs, seeds, strict=True)):
         generator = torch.Generator("cpu").manual_seed(seed)
@@ -181,16 +182,16 @@ def initial_weights(config: ToyConfig | Sequence[ToyConfig], seeds: Sequence[int
 
 def _instances(config, seed) -> tuple[tuple[ToyConfig, ...], tuple[int, ...]]:
     configs = [config] if isinstance(config, ToyConfig) else list(config)
-    seeds = [seed] if isinstance(seed, int | float | np.integer) else list(seed)
-    if not configs or not seeds:
+    given: list[Any] = [seed] if isinstance(seed, int | float | np.integer) else list(seed)
+    if not configs or not given:
         raise ValueError("train needs at least one configuration and one seed")
-    count = max(len(configs), len(seeds))
-    if len(configs) not in (1, count) or len(seeds) not in (1, count):
-        raise ValueError(f"{len(configs)} configurations, {len(seeds)} seeds: give one of either, or as many of each")
+    count = max(len(configs), len(given))
+    if len(configs) not in (1, count) or len(given) not in (1, count):
+        raise ValueError(f"{len(configs)} configurations, {len(given)} seeds: give one of either, or as many of each")
     try:
-        seeds = [operator.index(s) for s in seeds]
+        seeds = [operator.index(s) for s in given]
     except TypeError as error:
-        raise ValueError(f"seeds must be whole numbers, got {seeds}") from error
+        raise ValueError(f"seeds must be whole numbers, got {given}") from error
     if any(s < 0 for s in seeds):
         raise ValueError(f"seeds must not be negative, got {[s for s in seeds if s < 0]}")
     configs = configs * count if len(configs) == 1 else configs
