@@ -156,7 +156,7 @@ def as_labels(labels: Sequence[str] | None, count: int, name: str, default: str)
     return labels
 
 
-def step_axis(axis: Axes, steps: Real[Array, " K"], label: str = "training step") -> None:
+def step_axis(axis: Axes, steps: Real[Array, " K"]) -> None:
     """The x axis for these steps: linear where they are evenly spaced, else logarithmic with room for step 0.
 
     Example:
@@ -170,8 +170,7 @@ def step_axis(axis: Axes, steps: Real[Array, " K"], label: str = "training step"
     if len(gaps) and np.ptp(gaps) > 0:
         axis.set_xscale("symlog", linthresh=float(at[at > 0].min()), linscale=0.5)
         axis.set_xlim(left=-0.12 * float(at[at > 0].min()))
-    if label:
-        axis.set_xlabel(label)
+    axis.set_xlabel("training step")
 
 
 def ranks_axis(axis: Axes, count: int, label: str) -> None:
