@@ -12,7 +12,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from jaxtyping import Real
+from jaxtyping import Num
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colorbar import Colorbar
@@ -156,7 +156,7 @@ def as_labels(labels: Sequence[str] | None, count: int, name: str, default: str)
     return labels
 
 
-def step_axis(axis: Axes, steps: Real[Array, " K"]) -> None:
+def step_axis(axis: Axes, steps: Num[Array, " K"]) -> None:
     """The x axis for these steps: linear where they are evenly spaced, else logarithmic with room for step 0.
 
     Example:
