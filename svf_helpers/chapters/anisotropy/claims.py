@@ -5,18 +5,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import save_file
 
+from svf_helpers.chapters.anisotropy.numbers import below_sharp, mean_alignment
 from svf_helpers.chapters.kit.claims import Verdict, claim
 from svf_helpers.experiments import Result
-from svf_helpers.theory import (
-    sharp_bound,
-)
+from svf_helpers.sae import LAYOUT, anisotropy_by_layer, published_decoders
 
 
 @claim("Fig 4", "raw alignment (maximum over all columns) above .75 on average at every stretch up to δ = 50",
        result="anisotropy", expect="differs", interval=(0.67, 0.76))
 def raw_over_all_columns(result: Result) -> Verdict:
-    means = _mean(result, "four", "all_columns")
+    means = mean_alignment(result, "all_columns")
     least = float(means.min())
     return Verdict(
         bool((means > 0.75).all()), f"least mean {least:.3f}, at δ = 50 {means[-1]:.3f}", value=least,
@@ -28,7 +28,7 @@ def raw_over_all_columns(result: Result) -> Verdict:
 @claim("Fig 4", "the same over the columns that the head uses (σ > 0) above .75", result="anisotropy",
        expect="differs", interval=(0.51, 0.58))
 def raw_over_columns_in_use(result: Result) -> Verdict:
-    means = _mean(result, "four", "signal_columns")
+    means = mean_alignment(result, "signal_columns")
     return Verdict(bool((means > 0.75).all()), f"falls steadily to {means[-1]:.3f} at δ = 50", value=float(means[-1]),
                    differs="columns with σ ≈ 0 hold up the paper's measure; the closed form of least squares falls the "
                            "same way")
@@ -37,7 +37,7 @@ def raw_over_columns_in_use(result: Result) -> Verdict:
 @claim("Fig 4", "anti-whitening raises the mean alignment over the columns in use at every stretch δ > 0",
        result="anisotropy")
 def anti_whitening_helps(result: Result) -> Verdict:
-    back, plain = (_mean(result, "four", measure) for measure in ("anti_whitened", "signal_columns"))
+    back, plain = (mean_alignment(result, measure) for measure in ("anti_whitened", "signal_columns"))
     better = bool((back[1:] > plain[1:]).all())
     return Verdict(better, f"mean {back.min():.3f} or more; at δ = 50 {plain[-1]:.3f} becomes {back[-1]:.3f}",
                    differs=None if better else "at some stretch it does not")
@@ -54,23 +54,15 @@ def whitened_svd(result: Result) -> Verdict:
 @claim("Fig 4", "one pair of interest: no alignment below the sharp bound (ours), anti-whitening exact (> .99)",
        result="anisotropy")
 def one_pair_keeps_the_bound(result: Result) -> Verdict:
-    sharp = sharp_bound(torch.tensor(result["condition"])).numpy()[..., None, None]
-    plain, back = result["summary_one_signal_columns"], result["summary_one_anti_whitened"]
-    margin = float((plain - sharp).min())
-    borne_out = margin > -1e-3 and back.min() > 0.99
-    below = int((plain < sharp - 1e-3).sum())
-    measured = f"{below} of {plain.size} values below; anti-whitened {back.min():.4f} or more"
-    return Verdict(bool(borne_out), measured,
-                   differs=None if borne_out else "a value lies below, or is not restored")
+    below, back = below_sharp(result, "one"), result["summary_one_anti_whitened"]
+    borne_out = bool(not below.any() and back.min() > 0.99)
+    measured = f"{below.sum()} of {below.size} values below; anti-whitened {back.min():.4f} or more"
+    return Verdict(borne_out, measured, differs=None if borne_out else "a value lies below, or is not restored")
 
 
 @claim("Fig 20", "the method, on files in the layout of the published ones: ‖E‖ of a decoder equals its closed form",
        on="local files")
 def the_method(_: Result | None) -> Verdict:
-    from safetensors.torch import save_file
-
-    from svf_helpers.sae import LAYOUT, anisotropy_by_layer, published_decoders
-
     # rows along the axes, the first axis repeated m times: n/d E has the eigenvalue (m d / n) - 1 there
     d, repeats = 64, (1, 10, 25, 60)
     wanted = [d * m / (d - 1 + m) - 1 for m in repeats]
@@ -86,8 +78,3 @@ def the_method(_: Result | None) -> Verdict:
     measured = f"{len(repeats)} local files, ‖E‖ from 0 to {wanted[-1]:.0f}, right to 1e-5"
     return Verdict(borne_out, measured if borne_out else f"off by {off:.1e}",
                    differs=None if borne_out else "the measure is wrong")
-
-
-def _mean(result: Result, model: str, measure: str) -> np.ndarray:
-    """Over directions, pairs and sides, for each stretch."""
-    return result[f"summary_{model}_{measure}"].mean((1, 2, 3))

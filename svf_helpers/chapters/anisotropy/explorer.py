@@ -24,38 +24,17 @@ class DeltaState(NamedTuple):
 
 
 def delta_state(delta: float, direction: int) -> DeltaState:
-    """What the stored heads say at one stretch and one direction v.
-
-    Args:
-        delta: one of the stored stretches.
-        direction: of the five v, counted from 1.
-
-    Raises:
-        ValueError: for a stretch or direction that was not run.
-
-    Example:
-        >>> [round(pair, 2) for pair in delta_state(0, 1).cosines[0]]
-        [1.0, 1.0, 1.0, 1.0]
-    """
+    """What the stored heads say at one of the stored stretches and one of the five directions v, counted from 1."""
     stored = _stored()
-    deltas = stored["delta"].tolist()
-    if delta not in deltas:
-        raise ValueError(f"delta = {delta}: stored are {', '.join(f'{value:g}' for value in deltas)}")
-    if direction not in range(1, len(stored["v"]) + 1):
-        raise ValueError(f"direction = {direction}: stored are 1 to {len(stored['v'])}")
-    at = deltas.index(delta), int(direction) - 1
+    at = stored["delta"].tolist().index(delta), direction - 1
     cosines = tuple(tuple(stored[f"summary_four_{name}"][at].mean(-1).tolist()) for name in MEASURES)
     return DeltaState(cosines, int((stored["picked_four"][at] >= 4).sum()))
 
 
 def delta_frame(delta: float, direction: int) -> Frame:
-    """What the picture shows at one setting: the numbers of :func:`delta_state`, as attributes and words.
-
-    Example:
-        >>> delta_frame(0, 1)["bar-3-0"]
-        {'y': 30, 'height': 200}
-    """
-    state, frame = delta_state(delta, direction), {}
+    """What the picture shows at one setting: the numbers of :func:`delta_state`, as attributes and words."""
+    state = delta_state(delta, direction)
+    frame: Frame = {}
     for m, values in enumerate(state.cosines):
         for k, value in enumerate(values):
             frame[f"bar-{m}-{k}"] = _UP.bar(value)
@@ -64,12 +43,7 @@ def delta_frame(delta: float, direction: int) -> Frame:
 
 
 def delta_frames() -> FrameExplorer:
-    """Four measures at every stored stretch, for a page without a kernel. End a cell with the call.
-
-    Example:
-        >>> delta_frames()
-        <FrameExplorer 'Four ways to read one head', 55 frames>
-    """
+    """Four measures at every stored stretch, for a page without a kernel. End a cell with the call."""
     stored = _stored()
     deltas = tuple(int(value) if value == int(value) else value for value in stored["delta"].tolist())
     directions = tuple(range(1, len(stored["v"]) + 1))

@@ -1,12 +1,10 @@
 """Every number in the prose of the chapter on anisotropy: of the long runs, and of what its page computes live."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from svf_helpers.experiments import Result
@@ -26,72 +24,47 @@ def numbers(
 ) -> dict[str, str]:
     """The numbers of the chapter, as a reader sees them.
 
-    Args:
-        stored: the runs ``anisotropy``.
-        null_at_random: alignment over all columns, by stretch, if the null space is filled at random.
-        null_toward_v: the same if one column of it lies along the direction of the stretch.
-        ways: |cos| for dictionaries drawn at random, with "plain" singular vectors and with the "whitened SVD".
-        kind: what the autoencoders were trained on.
-
-    Example:
-        >>> from svf_helpers.experiments import load
-        >>> ends, ways = torch.tensor([0.9, 0.7]), {"plain": torch.tensor([0.8]), "whitened SVD": torch.tensor([0.9])}
-        >>> found = numbers(load("anisotropy"), null_at_random=ends, null_toward_v=ends, ways=ways, kind="toy tokens")
-        >>> found["end-signal"], found["random-null"], found["random-better"]
-        ('0.55', '0.70', '1')
+    ``stored`` are the runs "anisotropy". ``null_at_random`` is the alignment over all columns, by stretch, if the null
+    space is filled at random, ``null_toward_v`` the same if one column of it lies along the direction of the stretch.
+    ``ways`` holds |cos| for dictionaries drawn at random, with "plain" singular vectors and with the "whitened SVD".
+    ``kind`` says what the autoencoders were trained on.
     """
-    ends = {"random-null": f"{null_at_random[-1]:.2f}", "v-null": f"{null_toward_v[-1]:.2f}"}
-    return (
-        {"label": stored.label(), "kind": kind}
-        | four_pair_numbers(stored)
-        | ends
-        | bound_numbers(stored)
-        | random_dictionary_numbers(ways["plain"], ways["whitened SVD"])
-        | scale_numbers(stored)
-    )
-
-
-def four_pair_numbers(stored: Result) -> dict[str, str]:
-    """Mean alignment of heads with four pairs, at its lowest and at the greatest stretch, and which columns win there.
-
-    ``picked``: per cent of the cases in which the best of all columns is one with singular value 0.
-    """
-    means = {name: stored[f"summary_four_{name}"].mean((1, 2, 3)) for name in ("all_columns", "signal_columns")}
-    unused = (stored["picked_four"][-1] >= PAIRS).mean()
+    all_columns, signal = (mean_alignment(stored, measure) for measure in ("all_columns", "signal_columns"))
+    W = torch.tensor(stored["W"]).double().unflatten(0, stored["condition"].shape)
+    plain, whitened = ways["plain"], ways["whitened SVD"]
     return {
-        "lowest-all": f"{means['all_columns'].min():.2f}",
-        "end-all": f"{means['all_columns'][-1]:.2f}",
-        "end-signal": f"{means['signal_columns'][-1]:.2f}",
+        "label": stored.label(),
+        "kind": kind,
+        "lowest-all": f"{all_columns.min():.2f}",
+        "end-all": f"{all_columns[-1]:.2f}",
+        "end-signal": f"{signal[-1]:.2f}",
         "lowest-white": f"{stored['summary_four_whitened'].min():.3f}",
-        "picked": f"{100 * unused:.0f}",
-    }
-
-
-def bound_numbers(stored: Result) -> dict[str, str]:
-    """The worst head with one pair at the greatest stretch, and how many values of four pairs lie below the bound."""
-    sharp = sharp_bound(torch.tensor(stored["condition"])).numpy()  # [stretches, directions]
-    below = stored["summary_four_signal_columns"] < sharp[..., None, None] - 1e-3
-    return {
+        # per cent of the cases in which the best of all columns is one with singular value 0
+        "picked": f"{100 * (stored['picked_four'][-1] >= PAIRS).mean():.0f}",
+        "random-null": f"{null_at_random[-1]:.2f}",
+        "v-null": f"{null_toward_v[-1]:.2f}",
         "least-one": f"{stored['summary_one_signal_columns'][-1].min():.3f}",
-        "sharp-end": f"{sharp[-1, 0]:.3f}",
+        "sharp-end": f"{sharp_bounds(stored)[-1, 0]:.3f}",
         "silent": f"{SILENT_ABOVE:.2f}",
-        "four-below": f"{np.count_nonzero(below)}",
-    }
-
-
-def random_dictionary_numbers(
-    plain: Float[Tensor, " dictionaries"], whitened: Float[Tensor, " dictionaries"]
-) -> dict[str, str]:
-    """The range of what the whitened SVD finds in random dictionaries, and how often it beats the plain one."""
-    return {
+        "four-below": f"{np.count_nonzero(below_sharp(stored, 'four'))}",
         "random-low": f"{whitened.min():.2f}",
         "random-high": f"{whitened.max():.2f}",
         "random-better": f"{int((whitened > plain).sum())}",
         "random-all": f"{len(whitened)}",
+        "toy-scale": f"{anisotropy(W[-1, 0]):.1f}",
     }
 
 
-def scale_numbers(stored: Result) -> dict[str, str]:
-    """Anisotropy of the toy's most stretched dictionary on the scale that autoencoders are measured on."""
-    W = torch.tensor(stored["W"]).double().unflatten(0, stored["condition"].shape)
-    return {"toy-scale": f"{anisotropy(W[-1, 0]):.1f}"}
+def mean_alignment(stored: Result, measure: str) -> Float[np.ndarray, " deltas"]:
+    """|cos| of heads with four pairs for each stretch: the mean over directions, pairs and sides."""
+    return stored[f"summary_four_{measure}"].mean((1, 2, 3))
+
+
+def sharp_bounds(stored: Result) -> Float[np.ndarray, "deltas directions"]:
+    """The sharp bound for each stored dictionary."""
+    return torch.as_tensor(sharp_bound(torch.tensor(stored["condition"]))).numpy()
+
+
+def below_sharp(stored: Result, heads: str) -> Bool[np.ndarray, "deltas directions pairs sides"]:
+    """Which plain |cos| of heads with "one" pair or "four", over the columns in use, lie below the sharp bound."""
+    return stored[f"summary_{heads}_signal_columns"] < sharp_bounds(stored)[..., None, None] - 1e-3

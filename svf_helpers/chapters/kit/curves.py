@@ -1,23 +1,20 @@
-"""Figures over training steps (Figure 3) and over sweeps of a setting (robustness), in the house style."""
+"""Curves over training steps, in the house style."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Real
 from matplotlib.figure import Figure
 
-from svf_helpers.chapters.kit.style import (
-    MARKERS,
-    OKABE_ITO,
-    Array,
-    as_array,
-    house_style,
-    new_figure,
-)
+from svf_helpers.chapters.kit.style import MARKERS, OKABE_ITO, Array, as_array, house_style, new_figure
 
 
 def training_curves(
-    steps: Float[Array, " K"], losses: Mapping[str, Float[Array, " K"]], *, log: bool = True, ylabel: str = "loss"
+    steps: Sequence[int] | Real[Array, " K"],
+    losses: Mapping[str, Float[Array, " K"]],
+    *,
+    log: bool = True,
+    ylabel: str = "loss",
 ) -> Figure:
     """Losses against training step, one line for each name in ``losses``.
 
@@ -31,7 +28,7 @@ def training_curves(
         ValueError: for lengths that differ, no curve or too many, or values that a logarithmic axis cannot show.
 
     Example:
-        >>> training_curves([0, 100], {"reconstruction": [0.1, 0.01]}).axes[0].get_yscale()
+        >>> training_curves([0, 100], {"reconstruction": np.array([0.1, 0.01])}).axes[0].get_yscale()
         'log'
     """
     at = _steps(steps)

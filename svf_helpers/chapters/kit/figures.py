@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Real
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -28,13 +28,7 @@ from svf_helpers.chapters.kit.style import (
     ranks_axis,
 )
 
-__all__ = [
-    "alignment_and_spectrum",
-    "alignment_heatmap",
-    "cosine_heatmap",
-    "gram_heatmap",
-    "spectrum",
-]
+__all__ = ["alignment_and_spectrum", "alignment_heatmap", "cosine_heatmap", "draw_spectrum", "gram_heatmap"]
 
 
 def cosine_heatmap(
@@ -47,7 +41,7 @@ def cosine_heatmap(
     """Cosines between all features, as in Figures 1(a) to 1(c): red for +1, white for 0, blue for -1.
 
     Args:
-        cosines: [n, n], or a list or stack of such matrices to show side by side.
+        cosines: [n, n], or several such matrices to show side by side.
         pairs: (query feature, key feature) of interest, for instance ``config.pairs``: marked along the edges.
         title: one for each matrix.
         order: features to place first, in that order; the others follow by number. Or one such list for each matrix.
@@ -65,7 +59,7 @@ def cosine_heatmap(
     titles = _titles(title, len(panels))
     pairs, orders = list(pairs), _orders(order, len(panels))
     with house_style():
-        figure, axes = new_figure(1, len(panels), _height(panels, 4.3), _wide(panels))
+        figure, axes = _side_by_side(len(panels), 4.3)
         for axis, panel, name, first in zip(axes[0], panels, titles, orders, strict=True):
             n = _square(panel, "cosines")
             shown = feature_order(first, n)
@@ -86,7 +80,7 @@ def gram_heatmap(
     """The Gram matrix C = W W^T of the features, as in Figure 19; isotropic features give a multiple of the identity.
 
     Args:
-        gram: [d, d], or a list or stack of such matrices to show side by side on one colour scale, centred on zero.
+        gram: [d, d], or several such matrices to show side by side on one colour scale, centred on zero.
         title: one for each matrix.
 
     Raises:
@@ -105,7 +99,7 @@ def gram_heatmap(
             raise ValueError("gram: C = W W^T is symmetric, the given matrix is not")
     limit = max(float(np.abs(p).max()) for p in panels) or 1.0
     with house_style():
-        figure, axes = new_figure(1, len(panels), _height(panels, 3.6), _wide(panels))
+        figure, axes = _side_by_side(len(panels), 3.6)
         for axis, panel, name in zip(axes[0], panels, titles, strict=True):
             image = axis.imshow(panel, cmap=DIVERGING, vmin=-limit, vmax=limit)
             feature_ticks(axis.xaxis, list(range(len(panel))), 20 // len(panels))
@@ -155,21 +149,23 @@ def alignment_heatmap(
     return figure
 
 
-def spectrum(
-    singular_values: Float[Array, " r"], targets: Float[Array, " m"] | None = None, *, axis: Axes | None = None
-) -> Figure:
+def draw_spectrum(
+    axis: Axes, singular_values: Float[Array, " r"], targets: Sequence[float] | Real[Array, " m"] | None = None
+) -> None:
     """Singular values of the QK matrix as bars, with the pairs' target logits as diamonds (right half of Figure 2).
 
     Args:
+        axis: where to draw, inside :func:`house_style`.
         singular_values: descending, in logits per unit of both features' strengths.
         targets: target logits, m <= r, in any order; they are drawn in descending order.
-        axis: draw there instead of in a figure of its own.
 
     Raises:
         ValueError: for values that are negative or not in descending order, or more targets than values.
 
     Example:
-        >>> len(spectrum([24.0, 21.0, 0.0], targets=[24, 21]).axes[0].patches)
+        >>> figure, axes = new_figure(1, 1, 2)
+        >>> draw_spectrum(axes[0, 0], np.array([24.0, 21.0, 0.0]), targets=[24, 21])
+        >>> len(axes[0, 0].patches)
         3
     """
     values = as_array(singular_values, "singular_values", 1)
@@ -178,27 +174,22 @@ def spectrum(
     wanted = None if targets is None else np.sort(as_array(targets, "targets", 1))[::-1]
     if wanted is not None and len(wanted) > len(values):
         raise ValueError(f"targets: at most one for each of the {len(values)} singular values, got {len(wanted)}")
-    with house_style():
-        if axis is None:
-            figure, axes = new_figure(1, 1, 2.7, width=4.6)
-            axis = axes[0, 0]
-        axis.bar(np.arange(1, len(values) + 1), values, width=0.75, color="#9aa5b1", label="singular value")
-        if wanted is not None:
-            size = 26 if len(wanted) <= 12 else 9
-            axis.scatter(np.arange(1, len(wanted) + 1), wanted, s=size, marker="D", zorder=3, label="target logit",
-                         facecolor="white", edgecolor=TARGET, linewidth=1.1)
-            axis.legend()
-        ranks_axis(axis, len(values), "rank $k$")
-        axis.set_ylabel(r"singular value $\sigma_k$ (logits)")
-        axis.set_ylim(bottom=0)
-    return axis.figure
+    axis.bar(np.arange(1, len(values) + 1), values, width=0.75, color="#9aa5b1", label="singular value")
+    if wanted is not None:
+        size = 26 if len(wanted) <= 12 else 9
+        axis.scatter(np.arange(1, len(wanted) + 1), wanted, s=size, marker="D", zorder=3, label="target logit",
+                     facecolor="white", edgecolor=TARGET, linewidth=1.1)
+        axis.legend()
+    ranks_axis(axis, len(values), "rank $k$")
+    axis.set_ylabel(r"singular value $\sigma_k$ (logits)")
+    axis.set_ylim(bottom=0)
 
 
 def alignment_and_spectrum(
     cos_query: Float[Array, " m"],
     cos_key: Float[Array, " m"],
     singular_values: Float[Array, " r"],
-    targets: Float[Array, " m"] | None = None,
+    targets: Sequence[float] | Real[Array, " m"] | None = None,
     *,
     labels: Sequence[str] | None = None,
 ) -> Figure:
@@ -212,10 +203,11 @@ def alignment_and_spectrum(
         labels: names of the pairs, for the axis; their ranks by default.
 
     Raises:
-        ValueError: for lengths that differ, values that are no cosines, or a spectrum that :func:`spectrum` refuses.
+        ValueError: for lengths that differ, values that are no cosines, or what :func:`draw_spectrum` refuses.
 
     Example:
-        >>> figure = alignment_and_spectrum([1.0, 0.98], [0.99, 1.0], [24.0, 21.0, 0.0], targets=[24, 21])
+        >>> query, key, S = np.array([1.0, 0.98]), np.array([0.99, 1.0]), np.array([24.0, 21.0, 0.0])
+        >>> figure = alignment_and_spectrum(query, key, S, targets=[24, 21])
         >>> [axis.get_xlabel() for axis in figure.axes]
         ['pair of interest, by target', 'rank $k$']
     """
@@ -239,15 +231,12 @@ def alignment_and_spectrum(
         left.grid(axis="y", color="#e5e5e5", linewidth=0.7)
         left.set_axisbelow(True)
         left.legend(loc="lower center")
-        spectrum(singular_values, targets, axis=right)
+        draw_spectrum(right, singular_values, targets)
     return figure
 
 
-def _panels(values) -> list:
-    """A single matrix becomes a list of one; a list (or stack) of matrices stays one."""
-    if isinstance(values, (list, tuple)) and len(values) and np.ndim(values[0]) == 2:
-        return list(values)
-    return list(values) if getattr(values, "ndim", 0) == 3 else [values]
+def _panels(values: Array | Sequence[Array]) -> list[Array]:
+    return [values] if isinstance(values, Array) else list(values)
 
 
 def _titles(title: str | Sequence[str] | None, count: int) -> list[str]:
@@ -256,7 +245,7 @@ def _titles(title: str | Sequence[str] | None, count: int) -> list[str]:
     return as_labels([title] if isinstance(title, str) else title, count, "title", "{}")
 
 
-def _orders(order, count: int) -> list[list[int]]:
+def _orders(order: Iterable, count: int) -> list[list[int]]:
     """One order serves all panels; several must be as many as there are panels."""
     order = list(order)
     if not any(np.ndim(first) for first in order):
@@ -266,12 +255,9 @@ def _orders(order, count: int) -> list[list[int]]:
     return [list(first) for first in order]
 
 
-def _wide(panels: list) -> float:
-    return 5.2 if len(panels) == 1 else WIDTH
-
-
-def _height(panels: list, alone: float) -> float:
-    return alone if len(panels) == 1 else 0.75 + 0.82 * WIDTH / len(panels)
+def _side_by_side(count: int, alone: float) -> tuple[Figure, np.ndarray]:
+    """Panels for square matrices; a single one is ``alone`` inches high."""
+    return new_figure(1, 1, alone, 5.2) if count == 1 else new_figure(1, count, 0.75 + 0.82 * WIDTH / count)
 
 
 def _square(matrix: np.ndarray, name: str) -> int:

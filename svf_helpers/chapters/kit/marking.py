@@ -76,7 +76,10 @@ def numeric(
         >>> judge(0.3333), judge(3.0), judge(0.7)
         (None, 'over!', 'divide 1 by 3.')
     """
-    hint_of, form = (tensor_hint, tensor(*answer.shape)) if isinstance(answer, Tensor) else (number_hint, number())
+    hint_of: Callable[..., str | None] = number_hint
+    form = number()
+    if isinstance(answer, Tensor):
+        hint_of, form = tensor_hint, tensor(*answer.shape)
     near = tolerance if apart is None else apart
 
     def judge(given: Any) -> str | None:
@@ -161,17 +164,17 @@ def not_whole(answer: float) -> bool:
     return answer != int(answer)
 
 
-def same(x: float | Float[Tensor, " n"], y: float | Float[Tensor, " n"], tolerance: float = 1e-3) -> bool:
+def same(
+    x: float | Float[Tensor, " n"], y: float | Sequence[float] | Float[Tensor, " n"], tolerance: float = 1e-3
+) -> bool:
     """Equal up to a share ``tolerance`` of y, or up to 1e-12 where y is 0; for vectors in each entry but ``ANY`` in y.
 
     Example:
         >>> same(10.005, 10), same(torch.tensor([1.0, 2.0]), torch.tensor([1.0, ANY])), same(torch.ones(3), 1)
         (True, True, True)
     """
-    if not isinstance(x, Tensor):
-        return abs(x - y) <= max(tolerance * abs(y), 1e-12)
-    y = torch.as_tensor(y, dtype=x.dtype)
-    return not bool(((x - y).abs() > (tolerance * y.abs()).clamp_min(1e-12)).any())
+    given, wanted = (torch.as_tensor(values, dtype=torch.float64) for values in (x, y))
+    return not bool(((given - wanted).abs() > (tolerance * wanted.abs()).clamp_min(1e-12)).any())
 
 
 def parallel(x: Float[Tensor, " d"], y: Float[Tensor, " d"], tolerance: float = 1e-6) -> bool:

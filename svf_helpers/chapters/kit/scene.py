@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
-Frame = dict[str, dict[str, float | str]]
+Frame = dict[str, Mapping[str, float | str]]
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class FrameExplorer:
             tree = ElementTree.fromstring(self._markup)
         except ElementTree.ParseError as error:
             raise ValueError(f"picture and readout must be well-formed markup: {error}") from error
-        self._parts = {element.get("data-part") for element in tree.iter()} - {None}
+        self._parts = {part for element in tree.iter() if (part := element.get("data-part")) is not None}
 
     def frame(self, **values: float) -> Frame:
         """The frame at any values of the sliders, checked: its parts exist, its numbers are finite."""
@@ -118,7 +118,7 @@ class FrameExplorer:
         tree = ElementTree.fromstring(self._markup)
         frame = self.frame(**values)
         for element in tree.iter():
-            for key, value in frame.get(element.get("data-part"), {}).items():
+            for key, value in frame.get(element.get("data-part", ""), {}).items():
                 if key == "text":
                     element.text = str(value)
                 elif ":" in key:

@@ -6,12 +6,13 @@ back as a plain ``matplotlib.figure.Figure`` that Jupyter shows exactly once.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Num
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colorbar import Colorbar
@@ -32,7 +33,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")  # beside colours, for print 
 WIDTH = 6.4  # inches: 704 pixels at DPI, the width of the book's text column
 DPI = 110
 
-_RC = {
+_RC: Any = {  # matplotlib's own type of it lists every name that there is
     "figure.dpi": DPI,
     "savefig.dpi": DPI,
     "figure.facecolor": "white",
@@ -54,7 +55,7 @@ _RC = {
     "legend.frameon": False,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.prop_cycle": mpl.cycler(color=OKABE_ITO),
+    "axes.prop_cycle": plt.cycler(color=OKABE_ITO),
     "lines.linewidth": 1.6,
     "image.interpolation": "nearest",
 }
@@ -155,12 +156,12 @@ def as_labels(labels: Sequence[str] | None, count: int, name: str, default: str)
     return labels
 
 
-def step_axis(axis: Axes, steps: Float[Array, " K"], label: str = "training step") -> None:
+def step_axis(axis: Axes, steps: Num[Array, " K"]) -> None:
     """The x axis for these steps: linear where they are evenly spaced, else logarithmic with room for step 0.
 
     Example:
         >>> figure, axes = new_figure(1, 1, 2)
-        >>> step_axis(axes[0, 0], [0, 16, 20, 3600])
+        >>> step_axis(axes[0, 0], np.array([0, 16, 20, 3600]))
         >>> axes[0, 0].get_xscale()
         'symlog'
     """
@@ -169,8 +170,7 @@ def step_axis(axis: Axes, steps: Float[Array, " K"], label: str = "training step
     if len(gaps) and np.ptp(gaps) > 0:
         axis.set_xscale("symlog", linthresh=float(at[at > 0].min()), linscale=0.5)
         axis.set_xlim(left=-0.12 * float(at[at > 0].min()))
-    if label:
-        axis.set_xlabel(label)
+    axis.set_xlabel("training step")
 
 
 def ranks_axis(axis: Axes, count: int, label: str) -> None:
@@ -244,7 +244,7 @@ def mark_features(axis: Axes, shown: list[int], pairs: list, both: bool = False,
         if side not in (None, role) or not pairs:
             continue
         at = np.array([shown.index(pair[role]) for pair in pairs], dtype=float)
-        style = {"s": size, "color": colour, "marker": marker, "clip_on": False, "linewidth": 0}
+        style: dict[str, Any] = {"s": size, "color": colour, "marker": marker, "clip_on": False, "linewidth": 0}
         axis.scatter(np.full(len(at), 1.03), at, transform=axis.get_yaxis_transform(), **style)
         if both:
             axis.scatter(at, np.full(len(at), 1.03), transform=axis.get_xaxis_transform(), **style)

@@ -6,7 +6,7 @@ element (see ``kit.scene``). What has no colour of its own has that of the text 
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from svf_helpers.chapters.kit.scene import rounded
 
@@ -146,7 +146,7 @@ def column(part: str, middle: float, width: float, colour: str | None, name: str
 
 def matrix(
     left: float, top: float, side: float, rows: Sequence[str], columns: Sequence[str],
-    look: Callable[[int, int], Mapping[str, object]], *, below: bool = False,
+    look: Callable[[int, int], Mapping[str, Any]], *, below: bool = False,
 ) -> str:
     """Square cells with names of rows at the left and of columns above (or below); ``look`` gives a cell's attributes.
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from svf_helpers.experiments import Result
+
 # Training amplifies rounding, so that a re-run on another processor may miss an early, unconverged summary a little.
 LOOSE = {"summary_*": 0.05}
 
@@ -34,6 +36,13 @@ def reached_svd(W, W_Q, W_K):
     from svf_helpers.qk import qk_svd
 
     return qk_svd(on_feature_span(W, W_Q), on_feature_span(W, W_K))
+
+
+def stored_dictionaries(stored: Result, *p: float):
+    """The dictionaries [runs, d, n] of a result, as a tensor: of all its runs, or of those at these probabilities."""
+    import torch
+
+    return torch.tensor(stored["W"][np.isin(stored["p"], p)] if p else stored["W"])
 
 
 def both_sides(alignment) -> np.ndarray:

@@ -14,8 +14,6 @@ from svf_helpers.chapters.kit.readout import readout, says, subscript
 from svf_helpers.chapters.kit.scene import Frame, FrameExplorer, Slider, rounded
 from svf_helpers.qk import qk_svd, singular_groups
 
-__all__ = ["TwoFeatureHead", "two_feature_explorer", "two_feature_frame", "two_feature_frames", "two_feature_head"]
-
 FIRST, SECOND = svg.BLUE, svg.ORANGE
 TOO_CLOSE = 0.02  # singular values closer than this share of the larger one: their vectors are not told apart
 
@@ -28,15 +26,9 @@ class TwoFeatureHead:
     in descending order. ``pairs[k]`` is the (query, key) pair of the k-th largest target, and ``cos_query[k]``,
     ``cos_key[k]`` are the |cos| of u_k and v_k with its features. ``told_apart`` is False where the two singular values
     are so close that any rotation of the singular vectors would serve as well.
-
-    Example:
-        >>> head = two_feature_head(90, 6.0, 24.0)
-        >>> head.pairs, [round(value, 3) for value in head.S.tolist()], head.told_apart
-        (((1, 0), (0, 1)), [24.0, 6.0], True)
     """
 
     features: Float[Tensor, "2 2"]
-    omega: Float[Tensor, "2 2"]
     U: Float[Tensor, "2 2"]
     S: Float[Tensor, " 2"]
     V: Float[Tensor, "2 2"]
@@ -47,33 +39,16 @@ class TwoFeatureHead:
 
 
 def two_feature_head(angle: float, target_12: float, target_21: float = 0.0) -> TwoFeatureHead:
-    r"""The head of Theorem 1 on two unit features at ``angle`` degrees, in float64.
+    r"""The head of Theorem 1 on two unit features at ``angle`` degrees, between 0 and 180, in float64.
 
     The head wants the logit ``target_12`` where f_1 is in the query and f_2 in the key, ``target_21`` the other way
     round, and 0 for a feature with itself. Its QK matrix is $C^{-1} W T W^\top C^{-1}$ with $C = WW^\top$ (Theorem 1,
     summed over pairs). With one target t and angle θ: $\sigma_1 = t/\sin^2\theta$, $|\cos(u_1, f_1)| = \sin\theta$.
 
-    Args:
-        angle: between f_1 and f_2, in degrees.
-        target_12: target logit of the pair (f_1, f_2).
-        target_21: target logit of the pair (f_2, f_1).
-
-    Raises:
-        ValueError: for an angle outside (0, 180), where two features are one line and C has no inverse; for targets
-            that are negative or not finite; for no target at all.
-
-    Example:
-        >>> head = two_feature_head(30, 6.0)
-        >>> [round(x, 3) for x in head.S.tolist()], round(float(head.cos_query[0]), 3)
-        ([24.0, 0.0], 0.5)
+    >>> head = two_feature_head(30, 6.0)
+    >>> [round(x, 3) for x in head.S.tolist()], round(float(head.cos_query[0]), 3)
+    ([24.0, 0.0], 0.5)
     """
-    if not 0 < angle < 180:
-        raise ValueError(f"angle = {angle}: degrees between 0 and 180, both excluded (parallel features span a line)")
-    for name, target in (("target_12", target_12), ("target_21", target_21)):
-        if not (math.isfinite(target) and target >= 0):
-            raise ValueError(f"{name} = {target}: a target logit of 0 or more is needed")
-    if target_12 == target_21 == 0:
-        raise ValueError("both targets are 0: a head without a target has no singular vectors; set one above 0")
     turn = math.radians(angle)
     W = torch.tensor([[1.0, math.cos(turn)], [0.0, math.sin(turn)]], dtype=torch.float64)
     T = torch.tensor([[0.0, target_12], [target_21, 0.0]], dtype=torch.float64)
@@ -85,39 +60,21 @@ def two_feature_head(angle: float, target_12: float, target_21: float = 0.0) -> 
     U, V = U * sign, V * sign
     cosines = torch.stack([torch.stack([U[:, k] @ W[:, i], V[:, k] @ W[:, j]]) for k, (i, j) in enumerate(pairs)]).abs()
     groups = singular_groups(S, TOO_CLOSE)
-    return TwoFeatureHead(W, detectors @ T @ detectors.mT, U, S, V, pairs, cosines[:, 0], cosines[:, 1],
-                          bool(groups[0] != groups[1]))
+    return TwoFeatureHead(W, U, S, V, pairs, cosines[:, 0], cosines[:, 1], bool(groups[0] != groups[1]))
 
 
 def two_feature_frames() -> FrameExplorer:
-    """Two features in the plane, for a page without a kernel: 31 angles, 4 and 5 targets. End a cell with the call.
-
-    Example:
-        >>> two_feature_frames()
-        <FrameExplorer 'Two features, one head', 620 frames>
-    """
+    """Two features in the plane, for a page without a kernel: 31 angles, 4 and 5 targets. End a cell with the call."""
     return FrameExplorer("Two features, one head", _SLIDERS, _picture(), two_feature_frame, readout=_READOUT)
 
 
 def two_feature_explorer():
-    """The same explorer with ipywidgets, at any angle and target, for a running kernel (Jupyter or Colab).
-
-    Example:
-        >>> angle, target_12, target_21, picture = two_feature_explorer().children
-        >>> angle.value = 90
-        >>> "Orthogonal features" in picture.value
-        True
-    """
+    """The same explorer with ipywidgets, at any angle and target, for a running kernel (Jupyter or Colab)."""
     return two_feature_frames().live()
 
 
 def two_feature_frame(angle: float, target_12: float, target_21: float) -> Frame:
-    """What the picture shows at one setting: the numbers of :func:`two_feature_head`, as attributes and words.
-
-    Example:
-        >>> two_feature_frame(90, 24, 6)["value0"]["text"]
-        '24.0'
-    """
+    """What the picture shows at one setting: the numbers of :func:`two_feature_head`, as attributes and words."""
     head = two_feature_head(angle, target_12, target_21)
     two = float(head.S[1]) > 1e-9 * float(head.S[0])
     frame: Frame = {"f2-query": {"transform:rotate": rounded(-angle)}, "f2-key": {"transform:rotate": rounded(-angle)},
@@ -133,7 +90,7 @@ def two_feature_frame(angle: float, target_12: float, target_21: float) -> Frame
     for k, (value, target) in enumerate(zip(head.S.tolist(), sorted((target_12, target_21))[::-1], strict=True)):
         bar = frame[f"bar{k}"] = _UP.bar(min(value, _TOP))
         frame[f"beyond{k}"] = {"opacity": int(value > _TOP)}
-        frame[f"value{k}"] = {"text": f"{rounded(value):.1f}", "y": rounded(bar["y"] - 7)}
+        frame[f"value{k}"] = {"text": f"{rounded(value):.1f}", "y": rounded(float(bar["y"]) - 7)}
         frame[f"target{k}"] = {"transform:translate": f"{_BARS[k] + 27} {rounded(_UP(target))}"}
         cosines = _cosines(head, k) if k == 0 or two else ""
         frame |= says(**{f"value{k}": f"{rounded(value):.1f}", f"cosines{k}": cosines})

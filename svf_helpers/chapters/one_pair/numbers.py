@@ -1,7 +1,7 @@
 """Every number in the prose of book/one_pair.md, as its reader sees it."""
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from svf_helpers.alignment import rank_alignment
@@ -10,48 +10,37 @@ from svf_helpers.features import anisotropy, feature_cosines
 from svf_helpers.qk import QKSVD, qk_svd
 
 PAIR = (0, 1)
-DROPPED = 0.1  # a feature shorter than this is one that the model has given up
+DROPPED = 0.1  # a feature shorter than this is one that the model has given up: those in use have length .27 or more
+OTHERS = 0.1  # |cos| to other features below which a feature counts as orthogonal to them
+SECOND = 0.05  # sigma_2 / sigma_1 below which a head counts as one of rank 1
 
 
 def numbers(stored: Result) -> dict[str, str]:
-    """The chapter's numbers by the names under which its text asks for them, all from the result "one-pair".
-
-    Example:
-        >>> from svf_helpers.experiments import load
-        >>> found = numbers(load("one-pair"))
-        >>> found["runs"], found["cosine"]
-        ('30', '1.000')
-    """
-    W = torch.tensor(stored["W"])
-    svd = qk_svd(torch.tensor(stored["W_Q"]), torch.tensor(stored["W_K"]))
-    return {"label": stored.label()} | _shown_runs(stored, W, svd) | _misleading_runs(svd) | _overlaps(W)
-
-
-def _shown_runs(stored: Result, W: Float[Tensor, "runs d n"], svd: QKSVD) -> dict[str, str]:
-    """Of seed 1: alignment and anisotropy at p = .14, and the longest of the dropped features at p = .52."""
-    rare, frequent = (int(((stored["p"] == p) & (stored["seed"] == 1)).argmax()) for p in (0.14, 0.52))
+    """The chapter's numbers by the names under which its text asks for them, all from the result "one-pair"."""
+    W, W_Q, W_K = (torch.tensor(stored[name]) for name in ("W", "W_Q", "W_K"))
+    svd = qk_svd(W_Q, W_K)
+    rare, frequent = (int(((stored["p"] == p) & (stored["seed"] == 1)).argmax()) for p in (0.14, 0.52))  # those shown
     pair = rank_alignment(W[rare], QKSVD(*(part[rare] for part in svd)), [PAIR])
     return {
+        "label": stored.label(),
         "cosine": f"{min(float(pair.query), float(pair.key)):.3f}",
         "e-one": f"{anisotropy(W[rare]):.2f}",
-        "dropped-length": f"{_longest_dropped(W[frequent]):.3f}",
+        "dropped-length": f"{longest_dropped(W[frequent]):.3f}",
+        "misled": str(int((svd.S[:, 1] > SECOND * svd.S[:, 0]).sum())),
+        "runs": str(len(W)),
+        "off": str(int((largest_cosines(W) >= OTHERS).sum())),
+        "longest-dropped": f"{longest_dropped(W):.3f}",
     }
 
 
-def _misleading_runs(svd: QKSVD) -> dict[str, str]:
-    """Runs whose plain SVD shows more than one large singular value, and how many runs there are."""
-    misled: Int[Tensor, ""] = (svd.S[:, 1] > 0.05 * svd.S[:, 0]).sum()
-    return {"misled": str(int(misled)), "runs": str(len(svd.S))}
-
-
-def _overlaps(W: Float[Tensor, "runs d n"]) -> dict[str, str]:
-    """Runs in which a feature of the pair has a |cos| of .1 or more with another one, and how long a dropped one is."""
+def largest_cosines(W: Float[Tensor, "runs d n"], shortest: float = 0.0) -> Float[Tensor, " runs"]:
+    """The largest |cos| in each run of a feature of the pair with another one that is longer than ``shortest``."""
     cosines = feature_cosines(W).abs()
     cosines[:, PAIR, PAIR] = 0
-    off = (cosines[:, PAIR].amax((1, 2)) >= 0.1).sum()
-    return {"off": str(int(off)), "longest-dropped": f"{_longest_dropped(W):.3f}"}
+    return (cosines[:, PAIR] * (W.norm(dim=1) > shortest)[:, None]).amax((1, 2))
 
 
-def _longest_dropped(W: Float[Tensor, "*runs d n"]) -> float:
+def longest_dropped(W: Float[Tensor, "*runs d n"]) -> float:
+    """The length of the longest feature among those that the model has dropped."""
     lengths = W.norm(dim=-2)
     return float(lengths[lengths < DROPPED].max())

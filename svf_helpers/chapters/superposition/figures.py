@@ -8,7 +8,7 @@ from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
 from torch import Tensor
 
 from svf_helpers.chapters.kit.style import KEY, OKABE_ITO, QUERY, WIDTH, house_style, new_figure
-from svf_helpers.chapters.superposition.landscape import local_minima
+from svf_helpers.chapters.superposition.numbers import local_minima
 
 _INK, _LEARNED, _PLAIN, _LOSS = "#1a1a1a", "#fff3d6", "#ffffff", "#e9e9e9"
 _RECONSTRUCTION, _QUERY, _KEY, _TARGET = 61, 44, 26, 9  # heights of the four lanes, in hundredths of the width
@@ -21,10 +21,6 @@ def model_diagram() -> Figure:
     strengths are reconstructed from every token (loss L_rec). Middle: the head compares tokens through W_Q and W_K.
     Bottom: the target attention, from the strengths themselves; the two attentions meet in the loss L_attn.
     Learned parts are tinted.
-
-    Example:
-        >>> len(model_diagram().axes)
-        1
     """
     with house_style():
         figure, axes = new_figure(1, 1, WIDTH * 0.72)
@@ -72,30 +68,12 @@ def model_diagram() -> Figure:
     return figure
 
 
-def line_landscape(
-    lengths: Float[Tensor, " A"], landscape: Float[Tensor, "A A"], *, highest: float = 0.17
-) -> Figure:
+def line_landscape(lengths: Float[Tensor, " A"], landscape: Float[Tensor, "A A"], highest: float = 0.17) -> Figure:
     """Error of two features on one line against their signed lengths, with a mark on each local minimum.
 
-    A cross where the two lie on opposite sides, a dot where they lie on the same one.
-
-    Args:
-        lengths: signed lengths, rising: of the first feature along the rows of ``landscape``, of the second along its
-            columns.
-        landscape: the error of both features together.
-        highest: where the colours end; errors above are all drawn alike.
-
-    Raises:
-        ValueError: if the landscape is not lengths by lengths, or is nowhere below ``highest``.
-
-    Example:
-        >>> lengths = torch.linspace(-1.5, 1.5, 7)
-        >>> figure = line_landscape(lengths, 0.1 * (torch.outer(lengths, lengths) + 1).abs())
-        >>> [line.get_marker() for line in figure.axes[0].lines[:2]]
-        ['x', 'x']
+    A cross where the two lie on opposite sides, a dot where they lie on the same one. Rows of ``landscape`` are lengths
+    of the first feature; errors above ``highest`` are all drawn alike, and some must lie below (``ValueError``).
     """
-    if landscape.shape != (len(lengths), len(lengths)):
-        raise ValueError(f"landscape: {len(lengths)} lengths want as many rows and columns, got {landscape.shape}")
     if landscape.min() >= highest:
         raise ValueError(f"highest: the least error is {float(landscape.min()):.3g}, colours must end above it")
     with house_style():

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from svf_helpers.chapters.superposition.landscape import local_minima
+from svf_helpers.chapters.kit.toy_runs import stored_dictionaries
 from svf_helpers.experiments import Result
 from svf_helpers.features import anisotropy, antipodal_pairs
 
@@ -21,68 +21,49 @@ def numbers(
 ) -> dict[str, str]:
     """The chapter's numbers by the names under which its text asks for them.
 
-    Args:
-        stored: the result "superposition".
-        losses: reconstruction loss of a dictionary with nine pairs and of one with ten, by the number of pairs.
-        lengths: signed lengths of two features on one line.
-        landscapes: their error at every two lengths, at p = .14 and at p = .52.
-
-    Example:
-        >>> from svf_helpers.experiments import load
-        >>> lengths = torch.linspace(-1.5, 1.5, 7)
-        >>> valley = (torch.outer(lengths, lengths) + 1).abs() + 0.1  # 0.1 where the lengths are opposite, 1 and -1
-        >>> found = numbers(load("superposition"), {9: 0.02, 10: 0.016}, lengths, {0.14: valley, 0.52: valley})
-        >>> found["ten-at-14"], found["excess"]
-        ('10', '25 per cent')
+    ``stored`` is the result "superposition"; ``losses`` the reconstruction loss of a dictionary with nine pairs and of
+    one with ten, by the number of pairs; ``landscapes`` the error of two features on one line at every two signed
+    ``lengths``, at p = .14 and at p = .52.
     """
-    return (
-        {"label": stored.label()}
-        | _pair_counts(stored)
-        | _evenness(stored)
-        | _the_two_left_over(stored)
-        | _cost(losses)
-        | _on_a_line(lengths, landscapes)
-    )
-
-
-def _dictionaries(stored: Result, p: float) -> list[Float[Tensor, "d n"]]:
-    return [torch.tensor(W) for W in stored["W"][stored["p"] == p]]
-
-
-def _pair_counts(stored: Result) -> dict[str, str]:
-    """How many seeds there are, and how many of them end with nine or ten antipodal pairs."""
-    rare, default = ([len(antipodal_pairs(W)) for W in _dictionaries(stored, p)] for p in (RARE, DEFAULT))
+    rare, default = (stored_dictionaries(stored, p) for p in (RARE, DEFAULT))
+    ten, nine = ([len(antipodal_pairs(W)) for W in dictionaries] for dictionaries in (rare, default))
+    short, long = _left_over(default[nine.index(9)])
     return {
+        "label": stored.label(),
         "seeds": str(len(default)),
-        "ten-at-14": str(rare.count(10)),
-        "ten-at-52": str(default.count(10)),
-        "nine-at-52": str(default.count(9)),
-    }
+        "ten-at-14": str(ten.count(10)),
+        "ten-at-52": str(nine.count(10)),
+        "nine-at-52": str(nine.count(9)),
+        "e-ten": f"{anisotropy(rare[0]):.3f}",
+        "e-nine": f"{anisotropy(default[0]):.2f}",
+        "long": f"{long:.2f}",
+        "short": f"{short:.2f}",
+        "excess": f"{100 * (losses[9] / losses[10] - 1):.0f} per cent",
+    } | _on_a_line(lengths, landscapes)
 
 
-def _evenness(stored: Result) -> dict[str, str]:
-    """The norm of E of the two dictionaries whose Gram matrices are shown."""
-    ten, nine = (anisotropy(_dictionaries(stored, p)[0]) for p in (RARE, DEFAULT))
-    return {"e-ten": f"{ten:.3f}", "e-nine": f"{nine:.2f}"}
+def local_minima(landscape: Float[Tensor, "A B"]) -> list[tuple[int, int]]:
+    """Rows and columns of the points that no neighbour undercuts, diagonal neighbours included; the border left out.
+
+    >>> squares = torch.linspace(-2, 2, 5) ** 2
+    >>> local_minima(squares[:, None] + squares)
+    [(2, 2)]
+    """
+    lowest = -torch.nn.functional.max_pool2d(-landscape[None], 3, 1, 1)[0]
+    inside = torch.zeros_like(landscape, dtype=torch.bool)
+    inside[1:-1, 1:-1] = True
+    return [(row, column) for row, column in ((landscape == lowest) & inside).nonzero().tolist()]
 
 
-def _the_two_left_over(stored: Result) -> dict[str, str]:
-    """Lengths of the two features without a partner, in the first seed with nine pairs."""
-    W = next(W for W in _dictionaries(stored, DEFAULT) if len(antipodal_pairs(W)) == 9)
+def _left_over(W: Float[Tensor, "d n"]) -> list[float]:
+    """Lengths of the two features without a partner in a dictionary with nine pairs, the shorter one first."""
     paired = {feature for pair in antipodal_pairs(W) for feature in pair}
-    short, long = sorted(W.norm(dim=0)[[k for k in range(W.shape[1]) if k not in paired]].tolist())
-    return {"long": f"{long:.2f}", "short": f"{short:.2f}"}
-
-
-def _cost(losses: Mapping[int, float]) -> dict[str, str]:
-    """By how much nine pairs are worse than ten."""
-    return {"excess": f"{100 * (losses[9] / losses[10] - 1):.0f} per cent"}
+    return sorted(W.norm(dim=0)[[k for k in range(W.shape[1]) if k not in paired]].tolist())
 
 
 def _on_a_line(lengths: Float[Tensor, " A"], landscapes: Mapping[float, Float[Tensor, "A A"]]) -> dict[str, str]:
     """Errors at the best and the worst local minimum, and the best on the same side as a multiple of the antipodal."""
-    default = landscapes[DEFAULT]
-    minima = [default[spot] for spot in local_minima(default)]
+    minima = [float(landscapes[DEFAULT][spot]) for spot in local_minima(landscapes[DEFAULT])]
     same_side = torch.outer(lengths, lengths) > 0
     ratio = {p: float(error[same_side].min() / error.min()) for p, error in landscapes.items()}
     return {

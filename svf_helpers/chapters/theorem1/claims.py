@@ -1,6 +1,8 @@
 """Claims of the chapter on Theorem 1: computed on the spot, on dictionaries drawn at random."""
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from svf_helpers import theory
 from svf_helpers.chapters.kit.claims import SEEDS, Verdict, claim, random_dictionaries, under
@@ -16,8 +18,16 @@ SETTINGS = (  # d, n, p, keys, spread of the axes, directions left empty
 )
 
 
-def cosine(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+Vectors = Float[Tensor, "*batch d"]
+
+
+def cosine(a: Vectors, b: Vectors) -> Float[Tensor, "*batch"]:
     return torch.nn.functional.cosine_similarity(a, b, dim=-1).abs()
+
+
+def anti_whitened_cosine(W: Float[Tensor, "*batch d n"], x: Vectors, feature: int) -> Float[Tensor, "*batch"]:
+    """|cos| of C x with a feature."""
+    return cosine((W @ W.mT @ x[..., None])[..., 0], W[..., feature])
 
 
 @claim("Lemma 1", "softmaxes agree where logits differ by a constant (to 1e-12), and differ wherever they do not")
@@ -66,20 +76,21 @@ def moments(_: Result | None) -> Verdict:
     return Verdict(borne_out, measured, differs=None if borne_out else "a moment is off its formula")
 
 
-def _fits() -> list[tuple[torch.Tensor, ...]]:
+def _fits() -> list[Float[Tensor, " fits"]]:
     """Relative error, sigma_2 / sigma_1, |cos| of u and v anti-whitened, |cos| of u as it is, for all settings."""
     rows = []
     for seed, (d, n, p, keys, spread, empty) in enumerate(SETTINGS):
         F, G = (random_dictionaries(d, n, first + seed, spread, empty) for first in (0, 100))
         seen = theory.sample_contexts(F, G, p=p, keys=keys, contexts=3000, seed=range(SEEDS))
         best = theory.theorem1_minimizer(F, G, (0, 1), ALPHA)
-        Omega = theory.fit_head(seen.queries, seen.keys, theory.head_logits(best, seen.queries, seen.keys)).Omega
+        logits = theory.head_logits(best, seen.queries, seen.keys)
+        Omega = theory.fit_head(seen.queries, seen.keys, logits).Omega
         U, S, Vh = torch.linalg.svd(Omega)
         u, v = U[..., 0], Vh[..., 0, :]
-        back = [cosine((W @ W.mT @ x[..., None])[..., 0], f) for W, x, f in ((F, u, F[..., 0]), (G, v, G[..., 1]))]
+        back = torch.minimum(anti_whitened_cosine(F, u, 0), anti_whitened_cosine(G, v, 1))
         error = torch.linalg.matrix_norm(Omega - best) / torch.linalg.matrix_norm(best)
-        rows.append((error, S[:, 1] / S[:, 0], torch.minimum(*back), cosine(u, F[..., 0])))
-    return [torch.cat(column) for column in zip(*rows, strict=True)]
+        rows.append(torch.stack([error, S[:, 1] / S[:, 0], back, cosine(u, F[..., 0])]))
+    return list(torch.cat(rows, 1))
 
 
 @claim("Theorem 1", "heads fitted to sampled contexts reach the closed form (relative error < 1e-6), of rank 1, "
@@ -98,11 +109,9 @@ def the_fitted_head_is_the_closed_form(_: Result | None) -> Verdict:
 def the_strict_teacher(_: Result | None) -> Verdict:
     F, G = random_dictionaries(6, 12, 1, members=12), random_dictionaries(6, 12, 101, members=12)
     seen = theory.sample_contexts(F, G, p=0.4, keys=4, contexts=3000, seed=range(12))
-    U, S, Vh = torch.linalg.svd(
-        theory.fit_head(seen.queries, seen.keys, theory.presence_logits(seen, (0, 0), 4.0)).Omega
-    )
-    query = cosine((F @ F.mT @ U[..., :1])[..., 0], F[..., 0])
-    key = cosine((G @ G.mT @ Vh[:, 0, :, None])[..., 0], G[..., 0])
+    Omega = theory.fit_head(seen.queries, seen.keys, theory.presence_logits(seen, (0, 0), 4.0)).Omega
+    U, S, Vh = torch.linalg.svd(Omega)
+    query, key = anti_whitened_cosine(F, U[..., 0], 0), anti_whitened_cosine(G, Vh[:, 0], 0)
     ratio = S[:, 1] / S[:, 0]
     borne_out = float(query.min()) > 0.99 and float(ratio.max()) < 0.01
     measured = (f"12 dictionaries: |cos| {float(query.min()):.2f} to {float(query.max()):.2f} on the query side, "
@@ -125,9 +134,8 @@ def tight_frames(_: Result | None) -> Verdict:
     for F, G in ((star, cross), (cross, star), (wide, wide)):
         seen = theory.sample_contexts(F, G, p=0.3, keys=3, contexts=3000, seed=0)
         best = theory.theorem1_minimizer(F, G, (1, 2), ALPHA)
-        U, S, Vh = torch.linalg.svd(
-            theory.fit_head(seen.queries, seen.keys, theory.head_logits(best, seen.queries, seen.keys)).Omega
-        )
+        logits = theory.head_logits(best, seen.queries, seen.keys)
+        U, S, Vh = torch.linalg.svd(theory.fit_head(seen.queries, seen.keys, logits).Omega)
         worst = min(worst, float(cosine(U[:, 0], F[:, 1])), float(cosine(Vh[0], G[:, 2])))
         off = max(off, abs(float(S[0]) / theory.corollary1_sigma(F, G, ALPHA) - 1))
     borne_out = worst > 1 - 1e-9 and off < 1e-6

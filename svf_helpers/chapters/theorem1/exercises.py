@@ -8,7 +8,7 @@ from torch import Tensor
 
 from svf_helpers.chapters.kit.answers import tensor
 from svf_helpers.chapters.kit.check import check
-from svf_helpers.chapters.kit.marking import GENERAL, checker, parallel, recognise
+from svf_helpers.chapters.kit.marking import GENERAL, Mistake, checker, parallel, recognise
 from svf_helpers.qk import matrix_sqrt
 from svf_helpers.theory import feature_detector
 
@@ -17,7 +17,7 @@ __all__ = ["MISTAKES", "check"]
 _F = torch.tensor([[1, 0.6, 0], [0, 0.8, 1]], dtype=torch.float64)
 _C = _F @ _F.mT
 _RIGHT = feature_detector(_F, 0)
-MISTAKES = [
+MISTAKES: list[Mistake] = [
     (lambda u: len(u) == 3,
      "that is one number for each feature: W^T W is features x features, but C = F F^T is d x d."),
     (lambda u: len(u) != 2, lambda u: f"expected two numbers, a direction in the plane of the features; got {len(u)}."),

@@ -20,6 +20,7 @@ __all__ = ["check"]
 )
 def theorem2_worst(answer: Float[Tensor, "d n"]) -> str | None:
     asked = 9.0
+    worst = float(sharp_bound(asked))
     d, n = answer.shape
     if d < 2 or n < 1:
         return f"got shape {(d, n)}: the features must have at least two dimensions."
@@ -37,7 +38,7 @@ def theorem2_worst(answer: Float[Tensor, "d n"]) -> str | None:
         return "that is the condition number of F; C's is its square."
     if not same(kappa, asked, 1e-4):
         return f"your C has condition number {kappa:.6g}, asked is {asked:.0f}."
-    attained = [abs(float(alignment_cosine(answer, k)) - sharp_bound(asked)) < 1e-4 for k in range(n)]
+    attained = [abs(float(alignment_cosine(answer, k)) - worst) < 1e-4 for k in range(n)]
     if attained[0]:
         return None
     if any(attained):

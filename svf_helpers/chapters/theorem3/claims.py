@@ -5,22 +5,16 @@ import torch
 
 from svf_helpers.chapters.kit.claims import Verdict, claim
 from svf_helpers.experiments import Result
-from svf_helpers.theory import (
-    TwoPairHead,
-    orthogonal_comparison,
-    theorem3_bound,
-    theorem3_limit,
-    theorem3_minimizer,
-)
+from svf_helpers.theory import TwoPairHead, orthogonal_comparison, theorem3_bound, theorem3_limit, theorem3_minimizer
 
 LAM = torch.logspace(-1, 3, 9, dtype=torch.float64)
 
 
-def _heads(count: int = 200) -> TwoPairHead:
+def _heads() -> TwoPairHead:
     """Random heads and teachers; nearly all teachers ask for gaps that no orthogonal pair gives."""
     generator = torch.Generator().manual_seed(3)
-    sigma = torch.rand(2, count, 1, generator=generator, dtype=torch.float64) * 6 + 0.5
-    gaps = torch.randn(2, count, 1, generator=generator, dtype=torch.float64) * 4
+    sigma = torch.rand(2, 200, 1, generator=generator, dtype=torch.float64) * 6 + 0.5
+    gaps = torch.randn(2, 200, 1, generator=generator, dtype=torch.float64) * 4
     return TwoPairHead(*sigma, *gaps)
 
 

@@ -15,6 +15,7 @@ from svf_helpers.theory import TwoPairHead, orthogonal_comparison, theorem3_boun
 SIGMA = (3.0, 2.0)  # singular values of the fixed head
 FIXED, FREE, BOUND = svg.GREY, svg.BLUE, svg.ORANGE
 FLOOR = 1e-8  # interference below this is drawn, and said, as 0
+Setting = tuple[float, float, float]  # log_lam, gap_1, gap_2
 
 
 class LambdaState(NamedTuple):
@@ -30,32 +31,18 @@ class LambdaState(NamedTuple):
 def lambda_state(log_lam: float, gap_1: float, gap_2: float) -> LambdaState:
     r"""The minimiser of Theorem 3's objective at $\lambda = 10^{\text{log\_lam}}$, for a head with sigma = 3 and 2.
 
-    Args:
-        log_lam: decimal logarithm of lambda.
-        gap_1: the teacher's logit gap for query f_1; orthogonal pairs give 3.
-        gap_2: the teacher's logit gap for query x; orthogonal pairs give -2 to 2.
+    The teacher's logit gaps are ``gap_1`` for query f_1, where orthogonal pairs give 3, and ``gap_2`` for query x,
+    where they give -2 to 2.
 
-    Raises:
-        ValueError: for numbers that are not finite.
-
-    Example:
-        >>> state = lambda_state(0.0, 3.0, -2.0)  # the head itself as teacher: orthogonal for every lambda
-        >>> round(state.interference, 6), state.reachable
-        (0.0, True)
+    >>> state = lambda_state(0.0, 3.0, -2.0)  # the head itself as teacher: orthogonal for every lambda
+    >>> round(state.interference, 6), state.reachable
+    (0.0, True)
     """
-    for name, value in (("log_lam", log_lam), ("gap_1", gap_1), ("gap_2", gap_2)):
-        if not math.isfinite(value):
-            raise ValueError(f"{name} = {value}: a finite number is needed")
     return _states([(log_lam, gap_1, gap_2)])[0]
 
 
 def lambda_frame(log_lam: float, gap_1: float, gap_2: float) -> Frame:
-    """What the picture shows at one setting: the numbers of :func:`lambda_state`, as attributes and words.
-
-    Example:
-        >>> lambda_frame(0.0, 3.0, -2.0)["x"]
-        {'x2': 0, 'y2': -95}
-    """
+    """What the picture shows at one setting: the numbers of :func:`lambda_state`, as attributes and words."""
     key = (float(log_lam), float(gap_1), float(gap_2))
     state = _grid()[key] if key in _grid() else lambda_state(*key)
     frame: Frame = {}
@@ -77,47 +64,36 @@ def lambda_frame(log_lam: float, gap_1: float, gap_2: float) -> Frame:
 
 
 def lambda_frames() -> FrameExplorer:
-    """x and y turning as lambda grows, for a page without a kernel. End a cell with the call.
-
-    Example:
-        >>> lambda_frames()
-        <FrameExplorer 'Two features turn as λ grows', 336 frames>
-    """
+    """x and y turning as lambda grows, for a page without a kernel. End a cell with the call."""
     return FrameExplorer("Two features turn as λ grows", _SLIDERS, _picture(), lambda_frame, readout=_READOUT)
 
 
 def lambda_explorer():
-    """The same explorer with ipywidgets, for any lambda and teacher, where a kernel runs.
-
-    Example:
-        >>> type(lambda_explorer()).__name__
-        'VBox'
-    """
+    """The same explorer with ipywidgets, for any lambda and teacher, where a kernel runs."""
     return lambda_frames().live()
 
 
-def _states(settings: list[tuple[float, float, float]]) -> list[LambdaState]:
+def _states(settings: list[Setting]) -> list[LambdaState]:
     """All of them in one search."""
     log_lam, gap_1, gap_2 = torch.tensor(settings, dtype=torch.float64).T
     head, lam = TwoPairHead(*SIGMA, gap_1, gap_2), 10.0**log_lam
     found, orthogonal = theorem3_minimizer(head, lam), orthogonal_comparison(head)
     # rounding of the two losses must not show as a bound
     excess = (orthogonal.cross_entropy - found.cross_entropy).clamp_min(0)
-    bound = theorem3_bound(torch.where(excess < 1e-14, 0.0, excess), 0.0, lam)
+    bound = torch.as_tensor(theorem3_bound(torch.where(excess < 1e-14, 0.0, excess), 0.0, lam))
     first, second = head.gaps(orthogonal.x, orthogonal.y)
     reached = ((first - gap_1).abs() < 1e-9) & ((second - gap_2).abs() < 1e-9)
+    columns = found.x.tolist(), found.y.tolist(), found.interference.tolist(), bound.tolist(), reached.tolist()
     return [
-        LambdaState(tuple(x[:2]), tuple(y[:2]), crossing, limit, ok)
-        for x, y, crossing, limit, ok in zip(
-            found.x.tolist(), found.y.tolist(), found.interference.tolist(), bound.tolist(), reached.tolist(),
-            strict=True,
-        )
+        LambdaState((x[0], x[1]), (y[0], y[1]), crossing, limit, ok)
+        for x, y, crossing, limit, ok in zip(*columns, strict=True)
     ]
 
 
 @functools.cache
-def _grid() -> dict[tuple[float, float, float], LambdaState]:
-    settings = [tuple(map(float, row)) for row in itertools.product(*(slider.values for slider in _SLIDERS))]
+def _grid() -> dict[Setting, LambdaState]:
+    lams, first, second = (map(float, slider.values) for slider in _SLIDERS)
+    settings = list(itertools.product(lams, first, second))
     return dict(zip(settings, _states(settings), strict=True))
 
 
@@ -156,7 +132,7 @@ _READOUT = readout(
 @functools.cache
 def _picture() -> str:
     middle = (_ACROSS.start + _ACROSS.end) / 2
-    decades = {-8: "10⁻⁸", -6: "10⁻⁶", -4: "10⁻⁴", -2: "10⁻²", 0: "1", 2: "100"}
+    decades: dict[float, str] = {-8: "10⁻⁸", -6: "10⁻⁶", -4: "10⁻⁴", -2: "10⁻²", 0: "1", 2: "100"}
     return svg.picture(
         290, _plane(125, "x", "f₁ = u₁", "u₂", "queries"), _plane(365, "y", "g₁ = v₁", "v₂", "keys"),
         svg.words(middle, 20, "interference, bound"), svg.levels(_UP, decades, _ACROSS.start, _ACROSS.end, floor=-8),

@@ -26,13 +26,6 @@ def test_bars_stand_on_the_floor_and_are_as_high_as_the_cosine():
             assert bar["y"] + bar["height"] == pytest.approx(230)
 
 
-def test_what_was_not_run_is_refused():
-    with pytest.raises(ValueError, match="delta = 7"):
-        delta_state(7, 1)
-    with pytest.raises(ValueError, match="direction = 6"):
-        delta_state(5, 6)
-
-
 def test_the_page_is_small_and_has_every_stretch():
     explorer = delta_frames()
     assert "55 frames" in repr(explorer)

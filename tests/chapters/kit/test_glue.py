@@ -12,6 +12,7 @@ import torch
 from nbclient import NotebookClient
 
 from svf_helpers.chapters.kit.glue import glue
+from tests.refusals import refuses
 
 
 def run_cell(source: str) -> nbformat.NotebookNode:
@@ -58,13 +59,13 @@ def test_value_stands_where_nbval_compares_it(records: list) -> None:
 
 @pytest.mark.parametrize("value", [0.5, np.float32(0.5), torch.tensor(0.5), torch.tensor(2), True, None, "", "  ", [1]])
 def test_refuses_what_is_not_ready_to_read(value: object) -> None:
-    with pytest.raises(ValueError, match=r"format the number first|is empty"):
+    with refuses(ValueError, "'x'"):
         glue("x", value)
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a::b", "a:b", "`a", None, 3])
 def test_refuses_names_that_the_role_could_not_read(name: object) -> None:
-    with pytest.raises(ValueError, match="a name is made of"):
+    with refuses(ValueError, repr(name)):
         glue(name, "1")
 
 

@@ -23,6 +23,7 @@ from svf_helpers.chapters.kit.marking import (
     tensor_hint,
 )
 from tests.conftest import ROOT
+from tests.refusals import refuses
 
 
 def test_every_exercise_is_tried_beside_its_chapter():
@@ -51,9 +52,9 @@ def test_a_chapter_brings_its_own_exercises_and_check_finds_the_others():
 
 
 def test_an_unknown_name_lists_the_known_ones():
-    with pytest.raises(ValueError, match="Did you mean 'theorem1-detector'.*anisotropy-whitened.*theorem3-limit"):
+    with refuses(ValueError, "'theorem1-detecter'", "'theorem1-detector'?", "anisotropy-whitened", "theorem3-limit"):
         check("theorem1-detecter", 1.0)
-    with pytest.raises(ValueError, match="no exercise is named"):
+    with refuses(ValueError, ["theorem1-detector"]):
         check(["theorem1-detector"], 1.0)
 
 
@@ -139,8 +140,9 @@ def _message(form, answer):
 def test_a_name_is_registered_once():
     for again in (lambda name: checker(name, asks="", expects=number())(len),
                   lambda name: numeric(name, asks="", answer=1.0)):
-        with pytest.raises(ValueError, match="registered already"):
-            again(next(iter(exercises())))
+        taken = next(iter(exercises()))
+        with refuses(ValueError, taken):
+            again(taken)
 
 
 def test_a_mark_at_the_end_of_a_cell_shows_nothing_more(capsys):

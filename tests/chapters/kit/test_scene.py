@@ -7,6 +7,7 @@ import pytest
 
 from svf_helpers.chapters.kit.scene import FrameExplorer, Slider, rounded
 from tests.html_reader import Reader
+from tests.refusals import refuses
 
 DOT = '<svg viewBox="0 0 2 1"><circle data-part="dot" r="0.2"/><image data-part="shot"/></svg>'
 
@@ -33,22 +34,22 @@ def test_what_never_changes_is_not_stored():
 
 
 @pytest.mark.parametrize(
-    ("make", "words"),
+    ("make", "told"),
     [
-        (lambda: explorer(lambda x: {"line": {"x": x}}).to_html(), "no part 'line'.*'dot'"),
-        (lambda: explorer(lambda x: {"dot": {"cx": math.nan}}).to_html(), "not a finite number"),
-        (lambda: explorer(lambda x: {"dot": {"cx": x}} if x else {}).to_html(), "every frame must set the same"),
-        (lambda: explorer(lambda x: {}, picture="<svg><circle></svg>"), "well-formed"),
-        (lambda: explorer(lambda x: {}).frame(y=1), r"\['x'\].*got \['y'\]"),
-        (lambda: FrameExplorer("none", [], DOT, lambda: {}), "one or more"),
-        (lambda: Slider("x", "place", (1,), 1), "at least two rising"),
-        (lambda: Slider("x", "place", (1, 1), 1), "at least two rising"),
-        (lambda: Slider("x", "place", (1, 2), 3), "start must be one of its values"),
-        (lambda: Slider("x", "place", (1, 2, 3), 3, words={1: "one", 3: "three"}), r"no words for \[2\]"),
+        (lambda: explorer(lambda x: {"line": {"x": x}}).to_html(), ("'line'", "'dot'")),
+        (lambda: explorer(lambda x: {"dot": {"cx": math.nan}}).to_html(), ("'dot'", "'cx'", "nan")),
+        (lambda: explorer(lambda x: {"dot": {"cx": x}} if x else {}).to_html(), ("every frame",)),
+        (lambda: explorer(lambda x: {}, picture="<svg><circle></svg>"), ("picture",)),
+        (lambda: explorer(lambda x: {}).frame(y=1), (["x"], ["y"])),
+        (lambda: FrameExplorer("none", [], DOT, lambda: {}), ("sliders",)),
+        (lambda: Slider("x", "place", (1,), 1), ("'x'", [1])),
+        (lambda: Slider("x", "place", (1, 1), 1), ("'x'", [1, 1])),
+        (lambda: Slider("x", "place", (1, 2), 3), ("'x'", "start", 3)),
+        (lambda: Slider("x", "place", (1, 2, 3), 3, words={1: "one", 3: "three"}), ("'x'", [2])),
     ],
 )
-def test_broken_explorers_are_refused(make, words):
-    with pytest.raises(ValueError, match=words):
+def test_broken_explorers_are_refused(make, told):
+    with refuses(ValueError, *told):
         make()
 
 

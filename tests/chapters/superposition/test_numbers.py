@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from svf_helpers.chapters.superposition.figures import line_landscape
-from svf_helpers.chapters.superposition.landscape import local_minima
-from svf_helpers.chapters.superposition.numbers import numbers
+from svf_helpers.chapters.superposition.numbers import local_minima, numbers
 from svf_helpers.experiments import load
 from tests.prose import names_in_prose
 
@@ -65,7 +63,7 @@ def test_the_excess_is_that_of_nine_pairs_over_ten():
 
 
 def test_minima_and_ratios_on_a_line_are_told_apart():
-    here = found(rare=(0.1, 0.6), default=(0.1, 0.15))
+    here = found()
     assert (here["line-antipodal"], here["line-same"]) == ("0.100", "0.150")
     assert (here["ratio-rare"], here["ratio-default"]) == ("6.0", "1.5")
 
@@ -76,16 +74,3 @@ def test_a_minimum_has_no_lower_neighbour_on_a_diagonal_either_and_lies_inside()
     assert [tuple(LENGTHS[list(spot)].tolist()) for spot in local_minima(two_valleys(0.1, 0.3))] == [
         pytest.approx((1, -1)), pytest.approx((1, 0.5))
     ]
-
-
-def test_the_picture_of_the_line_marks_minima_by_side_and_keeps_the_axes_apart():
-    axis = line_landscape(LENGTHS, two_valleys(0.1, 0.15)).axes[0]
-    marks = {line.get_marker(): (line.get_xdata()[0], line.get_ydata()[0]) for line in axis.lines}
-    assert marks == {"x": pytest.approx((1, -1)), "o": pytest.approx((1, 0.5))}
-
-
-def test_the_picture_refuses_what_it_cannot_draw():
-    with pytest.raises(ValueError, match="as many rows and columns"):
-        line_landscape(LENGTHS, torch.ones(3, 3))
-    with pytest.raises(ValueError, match="colours must end above"):
-        line_landscape(LENGTHS, two_valleys(0.5, 0.5))

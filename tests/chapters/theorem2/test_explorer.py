@@ -44,13 +44,6 @@ def test_the_worst_direction_is_half_way_and_the_axes_are_harmless():
         assert stretched_plane(delta, 90.0).cosine == pytest.approx(1)
 
 
-@pytest.mark.parametrize(("delta", "direction", "words"), [(-1.0, 0.0, "delta"), (math.inf, 0.0, "delta"),
-                                                           (1.0, math.nan, "direction")])
-def test_impossible_settings_are_refused_by_name(delta, direction, words):
-    with pytest.raises(ValueError, match=words):
-        stretched_plane(delta, direction)
-
-
 # ---- its frames
 
 
@@ -83,22 +76,10 @@ def test_theorem_2_is_silent_where_it_is():
 # ---- the page
 
 
-def test_the_page_is_small_and_its_frames_equal_the_function():
-    explorer = stretched_plane_frames()
-    page = explorer.to_html()
+def test_the_page_is_small_and_has_every_frame():
+    page = stretched_plane_frames().to_html()
     assert len(page.encode()) < 120_000
-    assert "http" not in page
-    channels = {(c["part"], c["key"]): c for c in Reader(page).channels()}
-    assert {len(c["values"]) for c in channels.values()} == {304}
-    deltas, directions = (slider.values for slider in explorer.sliders)
-    settings = [(delta, direction) for delta in deltas for direction in directions]
-    for index in range(0, 304, 11):
-        for part, changes in stretched_plane_frame(*settings[index]).items():
-            for key, value in changes.items():
-                if (part, key) in channels:
-                    channel = channels[part, key]
-                    stored = channel["values"][index]
-                    assert (channel["table"][stored] if "table" in channel else stored) == value
+    assert {len(channel["values"]) for channel in Reader(page).channels()} == {304}
 
 
 def test_sliders_move_the_live_picture():

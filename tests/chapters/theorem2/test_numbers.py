@@ -14,8 +14,7 @@ EPSILONS = torch.tensor([0.0, SILENT_ABOVE, nextafter(SILENT_ABOVE, 1), 0.9], dt
 
 
 def test_the_text_asks_for_exactly_these():
-    used = names_in_prose("theorem2")
-    assert set(used) == set(numbers(USED, EPSILONS))
+    assert names_in_prose("theorem2") == set(numbers(USED, EPSILONS))
 
 
 def test_shares_are_medians_of_the_first_and_the_last_epsilon():

@@ -67,8 +67,3 @@ def test_the_page_is_small_and_the_live_explorer_answers():
     lam, _, _, picture = lambda_explorer().children
     lam.value = 2.05
     assert "λ = <span data-part=\"say-lam\">112</span>" in picture.value
-
-
-def test_settings_must_be_finite():
-    with pytest.raises(ValueError, match="gap_1"):
-        lambda_state(0.0, math.nan, -2.0)
