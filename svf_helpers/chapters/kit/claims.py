@@ -7,7 +7,7 @@ inside the package only: what somebody has made on their own machine proves noth
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from svf_helpers.experiments.registry import Scale
 from svf_helpers.features import unit
 
 Expectation = Literal["borne out", "differs"]
+Judge = Callable[[Any], "Verdict"]  # of a stored result, or of None: each claim knows which of the two it is given
 SEEDS = 3  # of everything that a claim draws on the spot
 ITEMS = {entry.item: entry for entry in PAPER_ITEMS}
 
@@ -46,7 +47,7 @@ class Claim:
     item: str
     claim: str
     result: str | None
-    judge: Callable[[Result | None], Verdict]
+    judge: Judge
     expect: Expectation
     interval: tuple[float, float] | None
     scale: Scale
@@ -73,7 +74,7 @@ def claim(
     interval: tuple[float, float] | None = None,
     scale: Scale = "paper",
     on: str | None = None,
-) -> Callable[[Callable[[Result | None], Verdict]], Callable[[Result | None], Verdict]]:
+) -> Callable[[Judge], Judge]:
     """Register a function that judges a stored result (``None`` for a claim that needs none) as a claim.
 
     ``expect="differs"`` records a deviation: ``interval`` holds the lowest and highest value it may then measure.
@@ -84,7 +85,7 @@ def claim(
     if (expect == "differs") != (interval is not None):
         raise ValueError(f"{item}: give an interval where a deviation is recorded, and nowhere else")
 
-    def register(judge: Callable[[Result | None], Verdict]) -> Callable[[Result | None], Verdict]:
+    def register(judge: Judge) -> Judge:
         CLAIMS.append(Claim(item, sentence, result, judge, expect, interval, scale, on))
         return judge
 
