@@ -20,7 +20,7 @@ def test_a_circuit_is_its_heads_and_their_tokens_whatever_their_jobs():
 def test_a_table_counts_each_order_of_names_by_itself():
     (row,) = circuit_markdown(RESULT).splitlines()[4:]
     rho = RESULT["relative"][-1, 2]
-    of = [sum(r > 0 for r, kind in zip(rho, RESULT["order"], strict=True) if kind == order) for order in ORDERS]
-    shares = [f"{100 * count / (RESULT['order'] == order).sum():.0f} %" for count, order in zip(of, ORDERS, strict=True)]
+    of_order = [[r for r, kind in zip(rho, RESULT["order"], strict=True) if kind == order] for order in ORDERS]
+    shares = [f"{100 * sum(r > 0 for r in of) / len(of):.0f} %" for of in of_order]
     assert row == f"| 4.0 | S1+1→S1 | S1+1 | S1 | {rho.mean():.1f} | {' | '.join(shares)} |"
     assert circuit_markdown(RESULT, sparsity=True).count(" (") == 1 + 3
