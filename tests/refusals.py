@@ -11,18 +11,23 @@ import pytest
 
 
 @contextmanager
-def refuses(kind: type[Exception], *told: object) -> Iterator[pytest.ExceptionInfo]:
-    """What happens inside raises an error of this kind, and its message holds everything in ``told``.
-
-    The check of annotations at run time, which the tests switch on for the whole package, would refuse wrong shapes and
-    types before the package does: inside this context it is off.
-    """
+def unchecked() -> Iterator[None]:
+    """The check of annotations at run time, which the tests switch on for the whole package, is off inside."""
     before = jaxtyping.config.jaxtyping_disable
     jaxtyping.config.update("jaxtyping_disable", True)
     try:
-        with pytest.raises(kind) as caught:
-            yield caught
+        yield
     finally:
         jaxtyping.config.update("jaxtyping_disable", before)
+
+
+@contextmanager
+def refuses(kind: type[Exception], *told: object) -> Iterator[pytest.ExceptionInfo]:
+    """What happens inside raises an error of this kind, and its message holds everything in ``told``.
+
+    Annotations are not checked inside: that would refuse wrong shapes and types before the package does.
+    """
+    with unchecked(), pytest.raises(kind) as caught:
+        yield caught
     message = str(caught.value)
     assert [word for word in map(str, told) if word not in message] == [], message

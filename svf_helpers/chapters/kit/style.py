@@ -12,7 +12,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from jaxtyping import Num
+from jaxtyping import Float, Num
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colorbar import Colorbar
@@ -198,6 +198,24 @@ def colour_bar(figure: Figure, image, label: str, shrink: float | None = None) -
     axes = list(figure.axes)
     shrink = shrink or (0.85 if len(axes) == 1 else 0.62)
     return figure.colorbar(image, ax=axes, label=label, shrink=shrink, aspect=20)
+
+
+def bars_by_rank(axis: Axes, terms: Float[np.ndarray, " m"], *, width: float, fontsize: float) -> int:
+    """Bars of terms in the order of singular values, the largest in another colour with its rank, which is returned.
+
+    Example:
+        >>> figure, axes = new_figure(1, 1, 2)
+        >>> bars_by_rank(axes[0, 0], np.array([1.0, -4.0, 2.0]), width=0.8, fontsize=8), len(axes[0, 0].patches)
+        (2, 3)
+    """
+    top = int(np.abs(terms).argmax()) + 1
+    ranks = range(1, len(terms) + 1)
+    axis.bar(ranks, terms, width=width, color=[OKABE_ITO[1] if rank == top else OKABE_ITO[0] for rank in ranks])
+    axis.axhline(0, color="#4d4d4d", linewidth=0.6)
+    height = terms[top - 1]
+    axis.annotate(f"{top}", (top, height), (0, 2 if height > 0 else -2 - fontsize), textcoords="offset points",
+                  ha="center", fontsize=fontsize, color=OKABE_ITO[1])  # fmt: skip
+    return top
 
 
 def feature_order(first: list[int], n: int) -> list[int]:

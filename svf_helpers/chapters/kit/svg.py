@@ -33,7 +33,7 @@ class Scale(NamedTuple):
     def __call__(self, value: float) -> float:
         return self.start + (self.end - self.start) * (value - self.low) / (self.high - self.low)
 
-    def bar(self, value: float) -> dict[str, float]:
+    def bar(self, value: float) -> dict[str, float | str]:
         """The changes of a frame that make a ``rect`` a bar from 0 to ``value``, above the floor or below it."""
         height = rounded(abs(self(value) - self(0)))
         return {"y": rounded(self(0) - height if value > 0 else self(0)), "height": height}

@@ -7,7 +7,7 @@ from jaxtyping import Bool
 
 from svf_helpers.chapters.kit.style import Array
 
-__all__ = ["interval_of", "list_of", "low_to_high", "so_many"]
+__all__ = ["interval_of", "list_of", "listed", "low_to_high", "so_many"]
 
 Values = Array | Iterable[float | int]
 
@@ -41,6 +41,17 @@ def list_of(values: Values, form: str) -> str:
         '24.0, 21.0'
     """
     return ", ".join(format(float(value), form) for value in values)
+
+
+def listed(words: Iterable[str]) -> str:
+    """Words as a sentence lists them; ``ValueError`` if there are none.
+
+    Example:
+        >>> listed(["END→IO", "S2→S1", "S1+1→S1"]), listed(["0.1"])
+        ('END→IO, S2→S1 and S1+1→S1', '0.1')
+    """
+    *most, last = words
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def so_many(hits: Bool[Array, "*cases"]) -> str:

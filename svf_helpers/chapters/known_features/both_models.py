@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from svf_helpers.chapters.kit.circuits import head_titles, heads_of
 from svf_helpers.chapters.kit.known_features import KINDS
 from svf_helpers.chapters.kit.leading_terms import FAMILIES, WAYS
 from svf_helpers.experiments.store import Result
@@ -23,10 +24,6 @@ class Leaning(NamedTuple):
     """How the leading direction of each side of each head leans to the kind chosen for it on other sentences.
 
     ``cosine`` is the judged |cos| with that kind, ``rotated`` the same for rotated bases, each with a kind of its own.
-
-    Example:
-        >>> Leaning._fields
-        ('cosine', 'rotated', 'kind')
     """
 
     cosine: Float[np.ndarray, "heads sides"]
@@ -35,23 +32,7 @@ class Leaning(NamedTuple):
 
 
 def of_both(result: Result, what: str, axis: int = 0, models: Sequence[str] = tuple(MODELS)) -> np.ndarray:
-    """One array of both models (or of some), with their heads one after the other.
-
-    Args:
-        result: "known-features" or "erased-features".
-        what: the array's name without the model's.
-        axis: which of its axes counts heads.
-        models: of which models.
-
-    Raises:
-        KeyError: for an array that is not there.
-
-    Example:
-        >>> from svf_helpers.experiments import load
-        >>> result = load("known-features")
-        >>> len(of_both(result, "layer")) == len(result["gpt2_layer"]) + len(result["pythia_layer"])
-        True
-    """
+    """One array ("..." of "gpt2_..." and "pythia_...") of both models, or of some, with their heads in a row."""
     return np.concatenate([result[f"{short}_{what}"] for short in models], axis)
 
 
@@ -63,39 +44,18 @@ def head_labels(result: Result) -> list[str]:
         >>> head_labels(load("known-features"))[0]
         'gpt2 0.3 END→S2'
     """
-    return [
-        f"{short} {layer}.{head} {destination}→{source}"
-        for short in MODELS
-        for layer, head, destination, source in zip(
-            *(result[f"{short}_{what}"].tolist() for what in ("layer", "head", "destination", "source")), strict=True
-        )
-    ]
+    return [f"{short} {title}" for short in MODELS for title in head_titles(heads_of(result, f"{short}_"))]
 
 
 def second_model(result: Result) -> int:
-    """The row in which the heads of the second model begin.
-
-    Example:
-        >>> from svf_helpers.experiments import load
-        >>> result = load("known-features")
-        >>> head_labels(result)[second_model(result)].split()[0]
-        'pythia'
-    """
+    """The row in which the heads of the second model begin."""
     return len(result[f"{next(iter(MODELS))}_layer"])
 
 
 def leaning(result: Result, basis: str, way: str = "reading", models: Sequence[str] = tuple(MODELS)) -> Leaning:
-    """How the leading directions lean to the eight kinds, in one basis.
+    """How the leading directions lean to the eight kinds, in one basis, each a direction of one of ``WAYS``.
 
-    Args:
-        result: "known-features".
-        basis: "weights" or "whitened".
-        way: "reading" or "pattern".
-        models: of which models.
-
-    Raises:
-        ValueError: for another way.
-        KeyError: for another basis.
+    ``result`` is "known-features"; another way is a ``ValueError``, another basis a ``KeyError``.
 
     Example:
         >>> from svf_helpers.experiments import load
@@ -114,10 +74,6 @@ def leaning(result: Result, basis: str, way: str = "reading", models: Sequence[s
 
 class OfAll(NamedTuple):
     """The feature chosen among all, kinds and single names: whether it is a single name, and its |cos| both times.
-
-    Example:
-        >>> OfAll._fields
-        ('single', 'chosen', 'judged')
     """
 
     single: Bool[np.ndarray, "heads sides"]
@@ -127,10 +83,6 @@ class OfAll(NamedTuple):
 
 def best_of_all(result: Result, model: str) -> OfAll:
     """What each leading direction leans to most, with every single name to choose from (plain basis, readings).
-
-    Args:
-        result: "known-features".
-        model: a key of ``MODELS``.
 
     Example:
         >>> from svf_helpers.experiments import load
@@ -150,20 +102,9 @@ def best_of_all(result: Result, model: str) -> OfAll:
 
 
 def attention_without(result: Result, basis: str) -> dict[str, Float[np.ndarray, " heads"]]:
-    """Attention of each head on its key, mean over prompts, without some of its terms.
+    """Attention of each head on its key, mean over prompts, without some of its terms, by what was taken out.
 
-    Args:
-        result: "known-features".
-        basis: "weights", "whitened" or "split".
-
-    Returns:
-        What was taken out ("nothing", "top", "random", ...) -> a value for each head.
-
-    Example:
-        >>> from svf_helpers.experiments import load
-        >>> found = attention_without(load("known-features"), "weights")
-        >>> bool((found["top"] < 0.5 * found["nothing"]).all())
-        True
+    ``result`` is "known-features", the basis "weights", "whitened" or "split".
     """
     values = np.concatenate([result[f"{short}_attention_{basis}"].mean(-1) for short in MODELS], 1)
     return dict(zip(result.info["config"]["removed"], values, strict=True))
@@ -185,9 +126,7 @@ def mean_counts(result: Result, model: str) -> dict[str, float]:
 def attention_lost(erased: Result, what: str = "attention") -> Float[np.ndarray, "sides heads kinds"]:
     """The share of its attention that a head loses when one kind is taken out of its queries or its keys.
 
-    Args:
-        erased: "erased-features".
-        what: "attention", or "control" for as much taken out along a random direction.
+    Read from "erased-features"; ``what`` is "control" for as much taken out along a random direction.
 
     Example:
         >>> from svf_helpers.experiments import load

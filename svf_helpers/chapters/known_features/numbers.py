@@ -39,18 +39,9 @@ def numbers(
 ) -> dict[str, str]:
     """Every number of the chapter's prose and captions, by name.
 
-    Args:
-        result: "known-features".
-        erased: "erased-features".
-        table: the training sentences of the page.
-        measured: the features' directions on them in front of layer 0.
-        then: |cos| of head 0.3's leading key direction with each kind, without the position in the list.
-        now: the same with it.
-
-    Example:
-        >>> from svf_helpers.experiments import load
-        >>> agreement_numbers(load("known-features"))["sides"]  # one of its parts
-        '26'
+    Stored are "known-features" and "erased-features". Of the page are the training sentences, the features' directions
+    on them in front of layer 0, and |cos| of head 0.3's leading key direction with each kind, without the position in
+    the list (``then``) and with it (``now``).
     """
     return (
         confounder_numbers(table, measured, then, now)
@@ -81,11 +72,12 @@ def confounder_numbers(
 
 def agreement_numbers(result: Result) -> dict[str, str]:
     """How leading directions lean to kinds: means, nulls, and how many stand out."""
+    random = of_both(result, "random_weights").astype(float)  # [heads, sides, families, draws]
     found = {
         "H": str(len(head_labels(result))),
         "sides": str(standing_out(result, "weights").size),
         "draws": f"{result.info['config']['draws']:,}",
-        "random": f"{_random(result).mean():.2f}",
+        "random": f"{random[:, :, list(FAMILIES).index('kinds')].mean():.2f}",
     }
     for key, basis in _KEYS.items():
         reading, pattern = (leaning(result, basis, way) for way in ("reading", "pattern"))
@@ -100,11 +92,6 @@ def agreement_numbers(result: Result) -> dict[str, str]:
             f"held-{key}-range": f"{low} to {high}",
         }
     return found
-
-
-def _random(result: Result) -> np.ndarray:
-    """|cos| of random directions with the kind chosen for each. [heads, sides, draws]"""
-    return of_both(result, "random_weights")[:, :, list(FAMILIES).index("kinds")].astype(float)
 
 
 def name_numbers(result: Result) -> dict[str, str]:
@@ -174,7 +161,7 @@ def erased_numbers(erased: Result) -> dict[str, str]:
 
 def erased_answer_numbers(erased: Result) -> dict[str, str]:
     """Answers with END taken out of a circuit's queries, or "name" out of its keys, and with as much at random."""
-    found = {}
+    found: dict[str, str] = {}
     for short in MODELS:
         right, control = (erased[f"{short}_{what}"].mean(-1) for what in ("correct", "correct_control"))
         for key, at in (("end", (QUERY, END)), ("name", (KEY, NAME))):

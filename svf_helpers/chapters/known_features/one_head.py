@@ -14,39 +14,13 @@ from svf_helpers.pocket.facts import Facts
 
 
 def kind_cosines(direction: Float[Tensor, " d_model"], measured: Sample, layer: int) -> dict[str, float]:
-    """|cos| of one direction with each kind of feature, as measured on one sample of sentences.
-
-    Args:
-        direction: of any length.
-        measured: a sample, from ``kit.leading_terms.sample``.
-        layer: in front of whose heads; the sample has to have it.
-
-    Example:
-        >>> from svf_helpers.chapters.kit.leading_terms import sample
-        >>> from svf_helpers.language_models import load_model
-        >>> from svf_helpers.pocket.facts import facts
-        >>> measured = sample(load_model("pocket-gpt2", device="cpu"), facts(900, seed=0), [0])
-        >>> round(kind_cosines(measured.directions[0][:, 0], measured, 0)["name"], 3)  # the first kind with itself
-        1.0
-    """
+    """|cos| of one direction with each kind of feature, as measured on sentences in front of one layer's heads."""
     cosines = agreement(direction[:, None], measured.directions[layer])[0]
     return {name: float(cosines[k]) for k, name in enumerate(measured.features.names) if name in KINDS}
 
 
 def leave_out(features: KnownFeatures, name: str) -> KnownFeatures:
-    """The same features without one of them.
-
-    Raises:
-        ValueError: for a feature that is not there.
-
-    Example:
-        >>> from svf_helpers.chapters.kit.known_features import known_features
-        >>> from svf_helpers.pocket.facts import facts
-        >>> features = known_features(facts(8, seed=0))
-        >>> fewer = leave_out(features, "position")
-        >>> set(features.names) - set(fewer.names), fewer.value.shape[-1] == features.value.shape[-1] - 1
-        ({'position'}, True)
-    """
+    """The same features without one of them; ``ValueError`` for one that is not there."""
     if name not in features.names:
         raise ValueError(f"no feature {name!r}: there are {', '.join(features.names[:9])}, ...")
     kept = [number for number, other in enumerate(features.names) if other != name]
@@ -57,24 +31,8 @@ def leave_out(features: KnownFeatures, name: str) -> KnownFeatures:
 def lengths_of_effect(kind: str, measured: Sample, table: Facts, layer: int = 0) -> dict[str, float]:
     """How far one kind moves a token, by least squares with ever longer lists of what else may move it.
 
-    Args:
-        kind: a name in ``KINDS``.
-        measured: sentences with their features and tokens.
-        table: the same sentences.
-        layer: in front of whose heads.
-
-    Returns:
-        "then": with the features but the position; "now": with all of them; "all": with every word and every place.
-
-    Example:
-        >>> from svf_helpers.chapters.kit.leading_terms import sample
-        >>> from svf_helpers.language_models import load_model
-        >>> from svf_helpers.pocket.facts import facts
-        >>> table = facts(900, seed=0)
-        >>> measured = sample(load_model("pocket-gpt2", device="cpu"), table, [0])
-        >>> found = lengths_of_effect("said before", measured, table)
-        >>> found["then"] > found["now"] > found["all"]  # layer 0 has seen no other token
-        True
+    ``measured`` are the sentences of ``table`` with their features and tokens. "then" is with the features but the
+    position, "now" with all of them, "all" with every word and every place.
     """
     counted = measured.features.tokens
     places, words = counted.nonzero()[:, 1], torch.from_numpy(table.tokens)[counted]

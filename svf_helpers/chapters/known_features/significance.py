@@ -12,10 +12,6 @@ from svf_helpers.experiments.store import Result
 def p_values(judged: Float[np.ndarray, "*of"], null: Float[np.ndarray, "*of draws"]) -> Float[np.ndarray, "*of"]:
     """How often a draw of the null does as well, the value itself counted as one draw.
 
-    Args:
-        judged: values.
-        null: draws for each of them.
-
     Example:
         >>> p_values(np.array([0.9, 0.2]), np.array([[0.1, 0.3, 0.5], [0.1, 0.3, 0.5]])).tolist()
         [0.25, 0.75]
@@ -24,11 +20,9 @@ def p_values(judged: Float[np.ndarray, "*of"], null: Float[np.ndarray, "*of draw
 
 
 def holm(p: Float[np.ndarray, "*of"], level: float = 0.05) -> Bool[np.ndarray, "*of"]:
-    """Which of several p-values hold, all at once, at this level (Holm, 1979).
+    """Which of several p-values hold all at once (Holm, 1979).
 
-    Args:
-        p: p-values, in any shape.
-        level: the chance that one or more of them hold though none should.
+    ``level`` is the chance that one or more of them hold though none should.
 
     Example:
         >>> holm(np.array([0.03, 0.001, 0.02])).tolist()  # limits .05/3, .05/2, .05/1, from the smallest on
@@ -46,10 +40,7 @@ def holm(p: Float[np.ndarray, "*of"], level: float = 0.05) -> Bool[np.ndarray, "
 def standing_out(result: Result, basis: str, off: float = 0.0) -> Bool[np.ndarray, "heads sides"]:
     """Which sides of which heads have a reading that stands out after Holm's correction, each model by itself.
 
-    Args:
-        result: "known-features".
-        basis: "weights" or "whitened".
-        off: by how many standard errors of its draws every p-value is moved: one from so many draws is not exact.
+    ``off`` moves every p-value by so many standard errors of its draws: one from so many draws is not exact.
 
     Example:
         >>> from svf_helpers.experiments import load

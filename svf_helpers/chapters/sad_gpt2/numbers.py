@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Num
+from jaxtyping import Bool, Float, Num, Shaped
 from torch import Tensor
 
-from svf_helpers.chapters.sad_gpt2.circuit import counts_by_order, heads_of
+from svf_helpers.chapters.kit.circuits import about_result, head_number, heads_of, is_circuit, model_of
+from svf_helpers.chapters.kit.words import listed
 from svf_helpers.experiments import Result
 from svf_helpers.ioi import GPT2_HEADS, ORDERS, CircuitHead
 from svf_helpers.language_models.circuits import CircuitTable
-
-__all__ = ["numbers"]
 
 #: From the paper: up to four terms are typically enough.
 FEW = 4
@@ -34,14 +33,10 @@ def numbers(
 ) -> dict[str, str]:
     """Every number of the prose, by name.
 
-    Args:
-        result: the stored result that the figures show, GPT-2's or the bundled model's.
-        pocket: the stored result of the bundled model.
-        constant_shares: for each head of the bundled model's circuit, the constant's share of relative attention.
-        table: of all heads of the bundled model.
-        ours: mean N_sv of each head of its circuit.
-        random: the same for several random splits of each head.
-        by_way: name of a way to count -> cases of each head; N_sv first, then the effective number by size.
+    ``result`` is the stored one that the figures show, GPT-2's or the bundled model's. Of the bundled model are: the
+    constant's share of relative attention in each head of its circuit; the ``table`` of all heads; mean N_sv of each
+    head of its circuit, ``ours``, and in several ``random`` splits of each; and for each way to count (N_sv, then the
+    effective number by size) the cases of each head.
     """
     circuit = heads_of(pocket)
     return (
@@ -61,31 +56,35 @@ def of_the_constant(circuit: Sequence[CircuitHead], shares: Sequence[float]) -> 
     return {
         "constant-low": _percent(min(shares)),
         "constant-high": _percent(max(shares)),
-        "constant-high-head": _at(circuit[int(np.argmax(shares))]),
+        "constant-high-head": head_number(circuit[int(np.argmax(shares))]),
     }
 
 
 def of_the_result(result: Result) -> dict[str, str]:
     """Which model, prompts and circuit the figures show, and how well the model does the task."""
-    model = str(result.info["config"]["model"]).split("/")[-1]
-    circuit = heads_of(result)
-    places, theirs = ({(h.layer, h.head, h.destination, h.source) for h in heads} for heads in (circuit, GPT2_HEADS))
-    if result.info["name"] == "gpt2-ioi":
-        shown = f"The figures below show the result gpt2-ioi, made from {model}"
-    else:
-        shown = "No result gpt2-ioi is stored here yet, so the figures below show pocket-gpt2 in its place"
     found = "found by where heads look (mean attention of .3 or more from one of the roles to another)"
-    return {
-        "shown": shown,
-        "label": f"{model}, {result.info['scale']} scale",
-        "command": result.command,
-        "H": str(len(circuit)),
-        "P": str(result["relative"].shape[-1]),
-        "m": str(result["S_weights"].shape[-1]),
+    return about_result(result, "gpt2-ioi", "pocket-gpt2") | {
+        "label": f"{model_of(result)}, {result.scale} scale",
         "right": _percent(result["correct"].mean()),
         "difference": f"{result['summary_logit_difference'].mean():.1f}",
-        "whose": "the published one" if places == theirs else found,
+        "whose": "the published one" if is_circuit(result, GPT2_HEADS) else found,
     }
+
+
+def counts_by_order(
+    counts: Num[np.ndarray, "heads prompts"],
+    attends: Bool[np.ndarray, "heads prompts"],
+    order: Shaped[np.ndarray, " prompts"],
+) -> dict[str, list[Num[np.ndarray, " cases"]]]:
+    """Each head's counts over the prompts in which it attends, for ABBA and BABA prompts separately.
+
+    Example:
+        >>> attends = np.array([[True, False, True]])
+        >>> by_order = counts_by_order(np.array([[1, 0, 3]]), attends, np.array(["ABBA", "ABBA", "BABA"]))
+        >>> {kind: [row.tolist() for row in rows] for kind, rows in by_order.items()}
+        {'ABBA': [[1]], 'BABA': [[3]]}
+    """
+    return {kind: [row[here & (order == kind)] for row, here in zip(counts, attends, strict=True)] for kind in ORDERS}
 
 
 def of_counts(result: Result) -> dict[str, str]:
@@ -96,7 +95,7 @@ def of_counts(result: Result) -> dict[str, str]:
     medians = [np.median(row[here]) for row, here in zip(counts, attends, strict=True) if here.any()]
     few = float((pooled <= FEW).mean())
     by_order = counts_by_order(counts, attends, result["order"])
-    empty = [f"{_at(head)} in {kind}" for kind, rows in by_order.items()
+    empty = [f"{head_number(head)} in {kind}" for kind, rows in by_order.items()
              for head, row in zip(heads_of(result), rows, strict=True) if not len(row)]
     return {
         "median": f"{np.median(pooled):.0f}",
@@ -107,7 +106,7 @@ def of_counts(result: Result) -> dict[str, str]:
         "median-range": f"{min(medians):.0f} to {max(medians):.0f}",
         "not": _percent((~attends).mean()),
         "below-null": str(int((S.mean(1) < null.mean(1)).sum())),
-        "empty": f"No prompt has ρ > 0 for {_listed(empty)}. So a head may be in the circuit and not attend along its "
+        "empty": f"No prompt has ρ > 0 for {listed(empty)}. So a head may be in the circuit and not attend along its "
         "pair in half of the prompts" if empty
         else "Every head has ρ > 0 in prompts of both orders, but it need not be so",
     }
@@ -118,7 +117,7 @@ def of_the_orders(pocket: Result) -> dict[str, str]:
     positive, order = pocket["relative"][-1] > 0, pocket["order"]
     share = {kind: positive[:, order == kind].mean(1) for kind in ORDERS}
     worst = int(np.argmin(share["ABBA"]))
-    at = {"one-sided": _at(heads_of(pocket)[worst])}
+    at = {"one-sided": head_number(heads_of(pocket)[worst])}
     return at | {f"one-sided-{kind.lower()}": _percent(share[kind][worst]) for kind in ORDERS}
 
 
@@ -143,13 +142,13 @@ def of_random_splits(
 ) -> dict[str, str]:
     """Mean counts along singular vectors and along random directions, and the heads in which they overlap."""
     means = [np.mean(draws) for draws in random]
-    overlap = [_at(head) for head, own, draws in zip(circuit, ours, random, strict=True) if min(draws) <= own]
+    overlap = [head_number(head) for head, own, draws in zip(circuit, ours, random, strict=True) if min(draws) <= own]
     draws = len(random[0])
     written = SMALL[draws] if draws < len(SMALL) else str(draws)
     return {
         "ours": f"{min(ours):.1f} to {max(ours):.1f}",
         "random": f"{min(means):.1f} to {max(means):.1f}",
-        "overlap": f"one of {written} random splits or more needs as few in {_listed(overlap)}" if overlap
+        "overlap": f"one of {written} random splits or more needs as few in {listed(overlap)}" if overlap
         else "no random split of any head needs as few",
     }
 
@@ -159,7 +158,7 @@ def of_cancellation(by_way: Mapping[str, Cases]) -> dict[str, str]:
     told = {}
     for letter, heads in zip(("N", "S"), by_way.values(), strict=True):
         cases = [tuple(np.asarray(values, dtype=float) for values in pair) for pair in heads.values()]
-        told[f"trend-{letter}"] = _listed(f"{np.corrcoef(_ranks(c), _ranks(n))[0, 1]:+.1f}" for c, n in cases)
+        told[f"trend-{letter}"] = listed(f"{np.corrcoef(_ranks(c), _ranks(n))[0, 1]:+.1f}" for c, n in cases)
         c, n = (np.concatenate(values) for values in zip(*cases, strict=True))
         told[f"low-{letter}"] = f"{n[c < 0.5].mean():.1f}"
         told[f"high-{letter}"] = f"{n[c >= 0.5].mean():.1f}"
@@ -178,19 +177,11 @@ def of_the_whitened_basis(result: Result) -> dict[str, str]:
     }
 
 
-def _at(head: CircuitHead) -> str:
-    return f"{head.layer}.{head.head}"
-
-
 def _percent(share: float) -> str:
     return f"{100 * float(share):.0f}"
 
 
-def _listed(words) -> str:
-    *most, last = words
-    return f"{', '.join(most)} and {last}" if most else last
-
-
-def _ranks(values: Num[np.ndarray, " cases"]) -> Num[np.ndarray, " cases"]:
+def _ranks(values: Num[np.ndarray, " cases"]) -> Float[np.ndarray, " cases"]:
     """Ranks; equal values share the mean of theirs."""
-    return sum(np.searchsorted(np.sort(values), values, side) for side in ("left", "right")) / 2
+    rising = np.sort(values)
+    return (np.searchsorted(rising, values, "left") + np.searchsorted(rising, values, "right")) / 2

@@ -1,4 +1,4 @@
-"""Means along training: over which cases, how they are smoothed, and how their curves are drawn."""
+"""Quantities along training: means over which cases, how they are smoothed, how they are drawn, how they are told."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from jaxtyping import Bool, Float, Num
 from matplotlib.axes import Axes
 
 from svf_helpers.chapters.kit.style import MARKERS, OKABE_ITO, Array, as_array, step_axis
-
-__all__ = ["curves_along", "mean_along", "running_mean", "smoothing_window"]
 
 MANY = 100  # checkpoints from which curves are smoothed, as the paper's are
 PAPERS_WINDOW = 8
@@ -27,16 +25,10 @@ def smoothing_window(steps: Num[Array, " K"]) -> int:
     return PAPERS_WINDOW if len(at) - _even_from(at) >= MANY else 1
 
 
-def running_mean(values: Num[Array, "K ..."], window: int, start: int = 0) -> Float[np.ndarray, "K ..."]:
+def running_mean(values: Num[Array, " K"], window: int, start: int = 0) -> Float[np.ndarray, " K"]:
     """Mean over ``window`` checkpoints around each one; at the ends over those that are there. NaN is left out.
 
-    Args:
-        values: checkpoints first.
-        window: how many are averaged.
-        start: the first one that is; those before it stay as they are.
-
-    Raises:
-        ValueError: for a window below 1.
+    Checkpoints before ``start`` stay as they are.
 
     Example:
         >>> running_mean(np.array([0.0, 2.0, 4.0, 6.0]), 2).tolist()
@@ -44,25 +36,15 @@ def running_mean(values: Num[Array, "K ..."], window: int, start: int = 0) -> Fl
         >>> running_mean(np.array([9.0, 2.0, 4.0, 6.0]), 2, start=1).tolist()
         [9.0, 2.0, 3.0, 5.0]
     """
-    if window < 1:
-        raise ValueError(f"window = {window}: at least one checkpoint")
     means = np.array(values, dtype=float)
     values = means[start:].copy()
-    there = np.isfinite(values)
     for k in range(len(values)):
-        part = slice(max(0, k - window // 2), k + (window + 1) // 2)
-        count = there[part].sum(0)
-        total = np.where(there[part], values[part], 0).sum(0)
-        means[start + k] = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+        means[start + k] = _mean(values[max(0, k - window // 2) : k + (window + 1) // 2])
     return means
 
 
 def mean_along(values: Num[Array, "K ..."], held: Bool[Array, "K ..."]) -> Float[np.ndarray, " K"]:
-    """Mean at each checkpoint over the cases that count, less those without a finite value.
-
-    Args:
-        values: checkpoints first.
-        held: which cases count, e.g. those in which a head attends.
+    """Mean at each checkpoint over the cases that count (e.g. a head attends) and have a finite value.
 
     Example:
         >>> values = np.array([[1, 3, 9], [2, np.nan, 9]])
@@ -71,6 +53,18 @@ def mean_along(values: Num[Array, "K ..."], held: Bool[Array, "K ..."]) -> Float
     """
     values, held = np.asarray(values, dtype=float), np.asarray(held, dtype=bool)
     return np.array([x[here & np.isfinite(x)].mean() for x, here in zip(values, held, strict=True)])
+
+
+def moves(values: Num[Array, " K"], digits: int = 2) -> str:
+    """What a quantity does from the first to the last checkpoint; what is rounded away is no change.
+
+    Example:
+        >>> moves(np.array([0.44, 0.9, 0.16])), moves(np.array([2.41, 2.69]), 1), moves(np.array([0.101, 0.099]))
+        ('falls from 0.44 to 0.16', 'rises from 2.4 to 2.7', 'goes from 0.10 to 0.10')
+    """
+    first, last = (round(float(values[k]), digits) for k in (0, -1))
+    word = "falls" if last < first else "rises" if last > first else "goes"
+    return f"{word} from {first:.{digits}f} to {last:.{digits}f}"
 
 
 def curves_along(
@@ -87,15 +81,7 @@ def curves_along(
     over the rest (prompts). NaN is left out of all means. Where curves are smoothed, dots show the raw means, and only
     checkpoints that are evenly spaced are averaged: not the first ones of a training run that stand close together.
 
-    Args:
-        axis: where to draw.
-        steps: training steps of the checkpoints.
-        curves: name -> values, checkpoints first, then heads, then prompts.
-        colours: one for each curve.
-        band: whether to draw it, or for which curves.
-
-    Raises:
-        ValueError: for a curve with another number of checkpoints.
+    Values have checkpoints first, then heads, then prompts. ``band`` says whether to draw it, or for which curves.
 
     Example:
         >>> from svf_helpers.chapters.kit.style import new_figure
@@ -109,26 +95,22 @@ def curves_along(
     banded = (curves if band else ()) if isinstance(band, bool) else band
     for number, (name, values) in enumerate(curves.items()):
         values = np.asarray(values, dtype=float)
-        if len(values) != len(at):
-            raise ValueError(f"{name}: {len(at)} checkpoints are needed, got shape {list(values.shape)}")
         mean = _mean(values.reshape(len(at), -1))
-        style = {"color": colours[number % len(colours)], "markersize": 3.5}
-        style["marker"] = MARKERS[number % len(MARKERS)] if window == 1 else None
-        axis.plot(at, running_mean(mean, window, start), label=name, **style)
+        colour, marker = colours[number % len(colours)], MARKERS[number % len(MARKERS)] if window == 1 else None
+        axis.plot(at, running_mean(mean, window, start), label=name, color=colour, markersize=3.5, marker=marker)
         if window > 1:
-            axis.plot(at, mean, ".", color=style["color"], markersize=1.5, alpha=0.5)
+            axis.plot(at, mean, ".", color=colour, markersize=1.5, alpha=0.5)
         if name in banded and values.ndim > 1:
             heads = _mean(values.reshape(*values.shape[:2], -1))
             middle, spread = (running_mean(part, window, start) for part in (_mean(heads), _spread(heads)))
-            low, high = middle - spread, middle + spread
-            axis.fill_between(at, low, high, color=style["color"], alpha=0.15, linewidth=0)
+            axis.fill_between(at, middle - spread, middle + spread, color=colour, alpha=0.15, linewidth=0)
     step_axis(axis, at)
 
 
 def _even_from(steps: np.ndarray) -> int:
     """The first checkpoint from which on all are evenly spaced."""
     gaps = np.diff(steps)
-    uneven = np.flatnonzero(gaps != gaps[-1]) if len(gaps) else []
+    uneven = np.flatnonzero(gaps != gaps[-1:])
     return int(uneven[-1]) + 1 if len(uneven) else 0
 
 

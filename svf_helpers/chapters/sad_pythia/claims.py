@@ -4,9 +4,14 @@ import numpy as np
 import torch
 
 from svf_helpers.attention import sparsity
+from svf_helpers.chapters.kit.circuits import heads_of
 from svf_helpers.chapters.kit.claims import Verdict, claim
+from svf_helpers.chapters.kit.words import list_of
+from svf_helpers.chapters.sad_pythia.along import mean_along
+from svf_helpers.chapters.sad_pythia.circuit import routes
+from svf_helpers.chapters.sad_pythia.numbers import FEW, carrying, of_counts
 from svf_helpers.experiments import Result
-from svf_helpers.ioi import PYTHIA_HEADS
+from svf_helpers.ioi import ORDERS, PYTHIA_HEADS
 
 RESULT, STAND_IN = "pocket-pythia-ioi", "pocket-pythia"
 
@@ -45,11 +50,12 @@ def null_is_flat(result: Result) -> Verdict:
 def few_terms_carry_four_heads(result: Result) -> Verdict:
     """Of the pairings with rho > 0 at the end: the sparsest, the least sparse, and two between; 80 % of the sizes."""
     terms = result["terms_weights"]
-    end = sparsity(torch.tensor(terms[-1])).numpy()
-    ranked = sorted(np.flatnonzero(result["relative"][-1, :, 0] > 0), key=lambda head: end[head])
-    four = np.array(ranked)[np.linspace(0, len(ranked) - 1, 4).round().astype(int)]
-    first, last = (_carrying(terms[k, four]) for k in (0, -1))
-    measured = f"terms that carry 80 % of the sizes: {_listed(first)} at the start, {_listed(last)} at the end"
+    attending = np.flatnonzero(result["relative"][-1, :, 0] > 0)
+    ranked = attending[sparsity(torch.tensor(terms[-1, attending])).argsort()]
+    four = ranked[np.linspace(0, len(ranked) - 1, 4).round().astype(int)]
+    first, last = (carrying(terms[k, four]) for k in (0, -1))
+    start, end = (list_of(counts, ".0f") for counts in (first, last))
+    measured = f"terms that carry 80 % of the sizes: {start} at the start, {end} at the end"
     held = bool((last < first).all() and last.max() <= terms.shape[-1] // 4)
     return Verdict(held, measured, float(last.max()), None if held else "not few, or not fewer than at the start")
 
@@ -84,11 +90,11 @@ def largest_term_can_be_last(result: Result) -> Verdict:
 )
 def counts_fall(result: Result) -> Verdict:
     """Mean N_sv over cases with rho > 0, last checkpoint less first."""
-    along = _mean_counts(result)
-    change, peak = float(along[-1] - along[0]), int(along.argmax())
+    along, told = mean_along(result["summary_n_sv_weights"], result["relative"] > 0), of_counts(result)
+    change = float(along[-1] - along[0])
     measured = (
-        f"mean N_sv {along[0]:.1f} at the start, {along[peak]:.1f} at step {int(result['step'][peak]):,}, "
-        f"{along[-1]:.1f} at the end"
+        f"mean N_sv {along[0]:.1f} at the start, {told['N-peak']} at step {told['N-peak-step']}, {along[-1]:.1f} at "
+        "the end"
     )
     return Verdict(change < -0.1, measured, change, "it starts low because terms cancel; beside chance it falls")
 
@@ -97,7 +103,7 @@ def counts_fall(result: Result) -> Verdict:
 def few_are_needed(result: Result) -> Verdict:
     """Share of the attended cases (rho > 0) of the last checkpoint."""
     counts = result["summary_n_sv_weights"][-1][result["relative"][-1] > 0]
-    share = float((counts <= 4).mean())
+    share = float((counts <= FEW).mean())
     held = share > 0.75
     measured = f"in {share:.0%} of {len(counts)} cases with rho > 0; median {np.median(counts):.0f}"
     return Verdict(held, measured, share, None if held else "more are needed")
@@ -112,8 +118,8 @@ def few_are_needed(result: Result) -> Verdict:
 def every_head_grows_sparser(result: Result) -> Verdict:
     """First against last checkpoint, and against one rotation."""
     first, last, turned = (
-        sparsity(torch.tensor(x))
-        for x in (result["terms_weights"][0], result["terms_weights"][-1], result["rotated_weights"][-1])
+        sparsity(torch.tensor(result[name][at]))
+        for name, at in (("terms_weights", 0), ("terms_weights", -1), ("rotated_weights", -1))
     )
     sparser, under = int((last < first).sum()), int((last < turned).sum())
     measured = (
@@ -134,17 +140,13 @@ def every_head_grows_sparser(result: Result) -> Verdict:
 )
 def circuit_looks_as_the_papers(result: Result) -> Verdict:
     """How many of the paper's pairs of destination and source the found circuit has, with mean rho > 0."""
-    paper = {(head.destination, head.source) for head in PYTHIA_HEADS}
-    rho = result["relative"][-1].mean(1)
-    found = {
-        (str(to), str(source))
-        for to, source, value in zip(result["destination"], result["source"], rho, strict=True)
-        if value > 0
-    }
-    common = sorted("→".join(pair) for pair in paper & found)
-    besides = sorted("→".join(pair) for pair in found - paper)
-    measured = f"shared are {_listed(common)}; the found circuit has {_listed(besides) or 'nothing'} besides"
-    return Verdict(paper <= found, measured, len(common), "another model, with a circuit of its own")
+    attending = result["relative"][-1].mean(1) > 0
+    found = set(routes(head for head, there in zip(heads_of(result), attending, strict=True) if there))
+    paper = set(routes(PYTHIA_HEADS))
+    common, besides = (", ".join(sorted("→".join(pair) for pair in pairs))
+                       for pairs in (paper & found, found - paper))
+    measured = f"shared are {common}; the found circuit has {besides or 'nothing'} besides"
+    return Verdict(paper <= found, measured, len(paper & found), "another model, with a circuit of its own")
 
 
 @claim(
@@ -159,26 +161,10 @@ def heads_attend_where_listed(result: Result) -> Verdict:
     """Share of prompts with rho > 0, by order of the names."""
     positive = result["relative"][-1] > 0
     share = float(positive.mean())
-    by_order = [positive[:, result["order"] == kind] for kind in ("ABBA", "BABA")]
-    never = int((~by_order[0].any(1)).sum())
+    abba, baba = (positive[:, result["order"] == kind] for kind in ORDERS)
+    never = int((~abba.any(1)).sum())
     measured = (
-        f"in {share:.0%} of cases (ABBA {by_order[0].mean():.0%}, BABA {by_order[1].mean():.0%}); {never} of "
+        f"in {share:.0%} of cases (ABBA {abba.mean():.0%}, BABA {baba.mean():.0%}); {never} of "
         f"{len(positive)} pairings of head and tokens do so in no ABBA prompt"
     )
     return Verdict(share > 0.99, measured, share, 'the token after S1 is a name\'s "and" in one order only')
-
-
-def _mean_counts(result: Result) -> np.ndarray:
-    """Mean N_sv at each checkpoint over the cases with rho > 0."""
-    counts, rho = result["summary_n_sv_weights"], result["relative"]
-    return np.array([n[held].mean() for n, held in zip(counts, rho > 0, strict=True)])
-
-
-def _carrying(terms: np.ndarray, share: float = 0.8) -> np.ndarray:
-    """How many of the largest terms carry this share of all sizes."""
-    sizes = -np.sort(-np.abs(terms), -1)
-    return (sizes.cumsum(-1) < share * sizes.sum(-1, keepdims=True)).sum(-1) + 1
-
-
-def _listed(values) -> str:
-    return ", ".join(str(value) for value in values)

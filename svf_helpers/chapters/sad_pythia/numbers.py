@@ -10,15 +10,14 @@ from jaxtyping import Float, Int, Num
 from torch import Tensor
 
 from svf_helpers.attention import sparsity
+from svf_helpers.chapters.kit.circuits import about_result, heads_of, is_circuit, model_of
 from svf_helpers.chapters.kit.style import Array
+from svf_helpers.chapters.kit.words import listed
 from svf_helpers.chapters.sad_pythia import pocket_numbers
-from svf_helpers.chapters.sad_pythia.along import mean_along, smoothing_window
-from svf_helpers.chapters.sad_pythia.circuit import by_route, heads_of, sparsity_in_other_bases
-from svf_helpers.chapters.sad_pythia.words import listed, moves
+from svf_helpers.chapters.sad_pythia.along import mean_along, moves, smoothing_window
+from svf_helpers.chapters.sad_pythia.circuit import by_route, sparsity_in_other_bases
 from svf_helpers.experiments import Result
 from svf_helpers.ioi import PYTHIA_HEADS
-
-__all__ = ["numbers"]
 
 #: From the paper: up to four terms are typically enough.
 FEW = 4
@@ -41,19 +40,12 @@ def numbers(
 ) -> dict[str, str]:
     """Every number of the prose, by name.
 
-    Args:
-        result: the stored result that the figures show, Pythia's or the bundled model's.
-        pocket: the stored result of the bundled model; what follows, but ``four``, is computed from its checkpoints.
-        four: places in the circuit of ``result`` of the four heads that are shown term by term.
-        terms: of relative attention.
-        singular: their singular values.
-        parts: name of some ingredients of the terms -> sparsity of terms made of them alone.
-        flat: sparsity of random terms with a flat spectrum.
-        chance: mean N_sv of random terms with the same spectrum and the same cancellation.
-        most: how many terms carry 95 % of relative attention.
-        moved: shift -> terms of one pair of vectors, turned by absolute positions.
-        unmoved: terms of the same pair, turned relative to the query.
-        turned: dimensions of a head that its rotation turns.
+    ``result`` is the stored one that the figures show, Pythia's or the bundled model's, and ``four`` the places in its
+    circuit of the heads that are shown term by term. The rest is of the bundled model's checkpoints: terms of relative
+    attention and their singular values; sparsity of terms made of some of their ``parts``, and of random ones with a
+    ``flat`` spectrum; mean N_sv by ``chance``, with the same spectrum and cancellation; how many terms carry ``most``
+    (95 %) of relative attention; and terms of one pair of vectors turned by absolute positions (``moved``, by shift) or
+    relative to the query (``unmoved``), with how many dimensions are turned.
     """
     return (
         of_the_result(result)
@@ -72,12 +64,7 @@ def numbers(
 
 def of_the_result(result: Result) -> dict[str, str]:
     """Which model, checkpoints, prompts and circuit the figures show, and how their curves are smoothed."""
-    model, circuit = str(result.info["config"]["model"]).split("/")[-1], heads_of(result)
-    places, theirs = ({(h.layer, h.head, h.destination, h.source) for h in heads} for heads in (circuit, PYTHIA_HEADS))
-    if result.info["name"] == "pythia-ioi":
-        shown = f"The figures below show the result pythia-ioi, made from {model}"
-    else:
-        shown = "No result pythia-ioi is stored here yet, so the figures below show pocket-pythia in its place"
+    model, circuit = model_of(result), heads_of(result)
     found = (
         "found by where heads look (mean attention of .3 or more from one of the roles to another, "
         "at the last checkpoint)"
@@ -87,25 +74,20 @@ def of_the_result(result: Result) -> dict[str, str]:
         smoothing = f"averaged over {window} evenly spaced checkpoints, as in the paper (dots: raw)"
     else:
         smoothing = "not smoothed (the paper averages over 8 checkpoints, 1,000 steps apart)"
-    return {
+    return about_result(result, "pythia-ioi", "pocket-pythia") | {
         "model": model,
-        "shown": shown,
         "K": str(len(result["step"])),
-        "H": str(len(circuit)),
         "heads": str(len({(head.layer, head.head) for head in circuit})),
-        "P": str(result["relative"].shape[2]),
-        "m": str(result["S_weights"].shape[-1]),
         "label": f"{model}, {result.label()}",
-        "command": result.command,
-        "whose": "the paper's own" if places == theirs else found,
+        "whose": "the paper's own" if is_circuit(result, PYTHIA_HEADS) else found,
         "smoothing": smoothing,
     }
 
 
 def of_sparsity(result: Result) -> dict[str, str]:
     """What sparsity and its rotated null do, and how much of it the spectrum accounts for."""
-    S, null = (result[f"summary_{name}_weights"] for name in ("sparsity", "null"))
-    S_of_heads, null_of_heads = S.mean(2), null.mean(2)
+    S = result["summary_sparsity_weights"]
+    S_of_heads, null_of_heads = S.mean(2), result["summary_null_weights"].mean(2)
     mean, mean_null = S_of_heads.mean(1), null_of_heads.mean(1)
     fall, null_fall = mean[0] - mean[-1], mean_null[0] - mean_null[-1]
     squares = torch.tensor(result["S_weights"]).double().square()
@@ -170,7 +152,7 @@ def of_single_terms(result: Result, four: Int[np.ndarray, " shown"]) -> dict[str
     return {
         "four-S": listed(f"{S_end[h]:.2f}" for h in four),
         "sparser-heads": str(int((S_end < S_start).sum())),
-        "carry": moves([carrying(terms[k]).mean() for k in (0, -1)], 1),
+        "carry": moves(carrying(terms).mean(1), 1),
         "carry-turned": f"{carrying(rotated).mean():.1f}",
         "not-first": str(int((end > 1).sum())),
         "start-ranks": f"{start.min()} to {start.max()}",
@@ -180,7 +162,7 @@ def of_single_terms(result: Result, four: Int[np.ndarray, " shown"]) -> dict[str
     }
 
 
-def carrying(terms: Float[np.ndarray, "... m"], share: float = 0.8) -> Num[np.ndarray, "..."]:
+def carrying(terms: Float[np.ndarray, "*of m"], share: float = 0.8) -> Int[np.ndarray, "*of"]:
     """How many of the largest terms carry this share of the sum of all sizes.
 
     Example:

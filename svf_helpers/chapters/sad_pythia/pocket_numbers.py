@@ -10,15 +10,14 @@ from jaxtyping import Float, Num
 from torch import Tensor
 
 from svf_helpers.attention import n_sv, sparsity
+from svf_helpers.chapters.kit.circuits import head_number, heads_of
 from svf_helpers.chapters.kit.style import Array
-from svf_helpers.chapters.sad_pythia.along import mean_along
-from svf_helpers.chapters.sad_pythia.circuit import heads_of, routes
-from svf_helpers.chapters.sad_pythia.words import listed, moves
+from svf_helpers.chapters.kit.words import listed
+from svf_helpers.chapters.sad_pythia.along import mean_along, moves
+from svf_helpers.chapters.sad_pythia.circuit import routes
 from svf_helpers.experiments import Result
 from svf_helpers.ioi import PYTHIA_HEADS, paper_prompt
 from svf_helpers.pocket import pocket_prompts, pocket_tokenizer
-
-__all__ = ["of_chance", "of_ingredients", "of_its_circuit", "of_its_two_stages", "of_positions"]
 
 
 def of_its_circuit(pocket: Result) -> dict[str, str]:
@@ -32,7 +31,7 @@ def of_its_circuit(pocket: Result) -> dict[str, str]:
         "shared-routes": listed("→".join(route) for route in paper if route in own),
         "absent-routes": listed("→".join(route) for route in paper if route not in own),
         "never-abba": str(len(never)),
-        "never-names": listed(f"{circuit[h].layer}.{circuit[h].head}" for h in never),
+        "never-names": listed(head_number(circuit[h]) for h in never),
         "never-routes": listed("→".join(route) for route in routes(circuit[h] for h in never)),
         "never-baba": f"{100 * positive[never][:, ~abba].mean():.0f}",
         "last-abba": str(int(abba.sum())),
@@ -42,12 +41,7 @@ def of_its_circuit(pocket: Result) -> dict[str, str]:
 
 
 def share_of_and(count: int = 64) -> dict[str, float]:
-    """In which share of the bundled models' prompts the token after S1 is "and", for each order of names.
-
-    Example:
-        >>> share_of_and()["BABA"] > share_of_and()["ABBA"]
-        True
-    """
+    """In which share of the bundled models' prompts the token after S1 is "and", for each order of names."""
     example, prompts = paper_prompt(pocket_tokenizer()), pocket_prompts(count)
     after = prompts.tokens.gather(1, prompts.at("S1+1")[:, None])[:, 0]
     joined = after == example.tokens[example.roles["S1+1"]]  # "Simon and Andrew"
@@ -85,19 +79,16 @@ def of_ingredients(
 ) -> dict[str, str]:
     """What the ingredients of the terms account for, and how well coordinates and singular values match.
 
-    Args:
-        terms: of relative attention.
-        singular: their singular values.
-        parts: sparsity of all, of the coordinates alone, of mismatched ones, and of the spectrum alone; in this order.
-        flat: sparsity of random terms with a flat spectrum.
+    ``parts`` are sparsities of all, of the coordinates alone, of mismatched ones, and of the spectrum alone, in this
+    order; ``flat`` is that of random terms with a flat spectrum.
     """
     along = dict(zip(("all", "coord", "mixed", "sigma"), (S.mean((1, 2)) for S in parts.values()), strict=True))
     falls = {short: S[0] - S[-1] for short, S in along.items()}
     told = {f"part-{short}": moves(S) for short, S in along.items()}
     # correlation within each case: the sizes of heads do not count
-    sizes = [x.abs().log() for x in (singular, terms / singular)]
-    sizes = [x - x.mean(-1, keepdim=True) for x in sizes]
-    match = {name: np.corrcoef(*(x[k].flatten() for x in sizes))[0, 1] for name, k in (("start", 0), ("end", -1))}
+    logs = [x.abs().log() for x in (singular, terms / singular)]
+    of_sigma, of_coordinates = ((x - x.mean(-1, keepdim=True)).flatten(1).numpy() for x in logs)
+    match = {name: np.corrcoef(of_sigma[k], of_coordinates[k])[0, 1] for name, k in (("start", 0), ("end", -1))}
     return told | {
         "end-all": f"{along['all'][-1]:.2f}",
         "end-mixed": f"{along['mixed'][-1]:.2f}",

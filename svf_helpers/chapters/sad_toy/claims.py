@@ -1,20 +1,27 @@
 """Claims of the chapter on sparse attention decomposition in the toy model: Figures 5, 6, 7(a) and 24."""
 
-import itertools
+import math
 
-import numpy as np
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
-from svf_helpers.attention import attention_terms
 from svf_helpers.chapters.kit.claims import Verdict, claim
+from svf_helpers.chapters.sad_toy.numbers import (
+    DOMINATES,
+    NONE,
+    ONE,
+    PLAIN,
+    dip_numbers,
+    dominated,
+    in_order,
+    sparsity_numbers,
+)
+from svf_helpers.chapters.sad_toy.terms import largest_share, terms_of_heads, with_pairs
 from svf_helpers.experiments import Result
-from svf_helpers.qk import QKSVD, qk_svd
 from svf_helpers.toy import ToyConfig
-from svf_helpers.toy.planted import planted_contexts
 
-DOMINATES = 0.8  # share of all sizes from which one term carries a context
 CONTEXTS = 120  # of each choice of pairs
-WEIGHTS = 0  # index of the plain basis
 
 
 @claim(
@@ -23,7 +30,7 @@ WEIGHTS = 0  # index of the plain basis
 def one_term_carries_one_pair(result: Result) -> Verdict:
     """The smallest share over seeds, planted pairs and contexts, whatever the strengths; and whose term it is."""
     terms = _terms(result, 1)
-    shares, own = _shares(terms), terms.abs().argmax(-1) == torch.arange(4).repeat_interleave(CONTEXTS)
+    shares, own = largest_share(terms), terms.abs().argmax(-1) == torch.arange(4).repeat_interleave(CONTEXTS)
     worst, hits = float(shares.min()), float(own.double().mean())
     measured = f"smallest share {worst:.3f} in {shares.numel():,} contexts; the pair's own term leads in {hits:.1%}"
     held = worst > DOMINATES and hits == 1
@@ -37,8 +44,8 @@ def one_term_carries_one_pair(result: Result) -> Verdict:
 )
 def early_terms_are_spread(result: Result) -> Verdict:
     """At the first record, and at the early one that is stored (step 1,000)."""
-    before = float(result["summary_dominated"][0, :, WEIGHTS, 1].mean())
-    early = (_shares(_terms(result, 1, "_early")) > DOMINATES).double().mean(-1)
+    before = float(result["summary_dominated"][0, :, PLAIN, ONE].mean())
+    early = dominated(_terms(result, 1, "_early")).mean(-1)
     measured = (
         f"one term above 80 % in {before:.0%} of contexts at step 0, in {float(early.mean()):.0%} at step "
         f"{int(result['step_early']):,} ({float(early.min()):.0%} to {float(early.max()):.0%} by seed)"
@@ -67,7 +74,7 @@ def without_pairs_no_term_has_a_size(result: Result) -> Verdict:
 )
 def without_pairs_no_term_dominates(result: Result) -> Verdict:
     """Share of contexts with such a term; recorded is the range in which it may lie."""
-    by_seed = (_shares(_terms(result, 0)) > DOMINATES).double().mean(-1)
+    by_seed = dominated(_terms(result, 0)).mean(-1)
     share = float(by_seed.mean())
     measured = f"in {share:.1%} of contexts one does ({float(by_seed.min()):.0%} to {float(by_seed.max()):.0%} by seed)"
     return Verdict(share == 0, measured, share, "what is left is of the size of rounding, and has a shape of its own")
@@ -82,14 +89,14 @@ def without_pairs_no_term_dominates(result: Result) -> Verdict:
 )
 def without_pairs_never_sparse(result: Result) -> Verdict:
     """The lowest mean sparsity over the records of training, and how many seeds are under their null there."""
-    values, null = (result[f"summary_{name}"][:, :, WEIGHTS, 0] for name in ("sparsity", "null"))
-    at = int(values.mean(1).argmin())
-    lowest, under = float(values[at].mean()), int((values[at] < null[at]).sum())
+    S, told = result["summary_sparsity"][:, :, PLAIN, NONE], dip_numbers(result)
+    null = result["summary_null"][-1, :, PLAIN, NONE].mean()
     measured = (
-        f"S falls to {lowest:.2f} at step {int(result['step'][at]):,}, under the null ({null[at].mean():.2f}) in "
-        f"{under} of {values.shape[1]} seeds; {values[-1].mean():.2f} at the end (null {null[-1].mean():.2f})"
+        f"S falls to {told['dip']} at step {told['dip-step']}, under the null ({told['dip-null']}) in "
+        f"{told['dip-under']} of {S.shape[1]} seeds; {S[-1].mean():.2f} at the end (null {null:.2f})"
     )
-    return Verdict(under == 0, measured, lowest, "what is left has next to no size, but a shape of its own")
+    held = told["dip-under"] == "0"
+    return Verdict(held, measured, float(S.mean(1).min()), "what is left has next to no size, but a shape of its own")
 
 
 @claim("Fig 6", "the term of a pair follows x_i (y_j - mean over the other keys), r > .95 in each seed", "sad-toy")
@@ -104,13 +111,10 @@ def terms_follow_strengths(result: Result) -> Verdict:
 @claim("Fig 7a", "at the end one pair is sparser than two, and two than none, in every seed", "sad-toy")
 def one_two_none(result: Result) -> Verdict:
     """Seeds in this order at the last record, and the first record from which all are."""
-    none, one, two = np.moveaxis(result["summary_sparsity"][:, :, WEIGHTS], -1, 0)
-    ordered = (one < two) & (two < none)
-    always = np.logical_and.accumulate(ordered.all(1)[::-1])[::-1]
-    hits, seeds = int(ordered[-1].sum()), ordered.shape[1]
-    means = ", ".join(f"{values[-1].mean():.3f}" for values in (one, two, none))
-    since = f"; in all of them from step {int(result['step'][always.argmax()]):,}" if always.any() else ""
-    measured = f"in {hits} of {seeds} seeds (means {means}){since}"
+    ordered, since = in_order(result)
+    hits, seeds, told = int(ordered[-1].sum()), ordered.shape[1], sparsity_numbers(result)
+    means = ", ".join(told[f"end-{name}"] for name in ("one", "two", "none"))
+    measured = f"in {hits} of {seeds} seeds (means {means})" + (f"; in all of them from step {since}" if since else "")
     return Verdict(hits == seeds, measured, hits / seeds, None if hits == seeds else "not in every seed")
 
 
@@ -118,24 +122,15 @@ def one_two_none(result: Result) -> Verdict:
        "sad-toy")
 def sparser_than_the_null(result: Result) -> Verdict:
     """The smallest margin; the null has fallen too, because a head with four singular values has four terms."""
-    values, null = (result[f"summary_{name}"][:, :, WEIGHTS, 1:] for name in ("sparsity", "null"))
+    values, null = (result[f"summary_{name}"][:, :, PLAIN, ONE:] for name in ("sparsity", "null"))
     margin = float((null[-1] - values[-1]).min())
     measured = f"smallest margin {margin:.3f}; the null itself falls from {null[0].mean():.2f} to {null[-1].mean():.2f}"
     return Verdict(margin > 0, measured, margin, None if margin > 0 else "not sparser than the null")
 
 
-def _terms(result: Result, present: int, when: str = "") -> torch.Tensor:
-    """[seeds, contexts, ranks]: terms with so many pairs present, every choice of pairs as often, in float64."""
-    config, generator = ToyConfig(), torch.Generator().manual_seed(1)
-    W, W_Q, W_K = (torch.tensor(result[f"{name}{when}"]).double() for name in ("W", "W_Q", "W_K"))
-    svd = QKSVD(*(part[:, None] for part in qk_svd(W_Q, W_K)))
-    found = []
-    for ranks in itertools.combinations(range(4), present):
-        query, keys = planted_contexts(config, ranks, CONTEXTS, generator)
-        found.append(attention_terms(query.double() @ W.mT, keys.double() @ W[:, None].mT, 0, svd))
-    return torch.cat(found, 1)
-
-
-def _shares(terms: torch.Tensor) -> torch.Tensor:
-    """The largest term's part of all sizes."""
-    return terms.abs().amax(-1) / terms.abs().sum(-1)
+def _terms(result: Result, present: int, when: str = "") -> Float[Tensor, "seeds contexts ranks"]:
+    """Terms with so many pairs present, every choice of pairs as often."""
+    config = ToyConfig()
+    count = CONTEXTS * math.comb(len(config.ranked_pairs), present)
+    contexts = with_pairs(config, present, count, torch.Generator().manual_seed(1))
+    return terms_of_heads(contexts, *(result[f"{name}{when}"] for name in ("W", "W_Q", "W_K")))

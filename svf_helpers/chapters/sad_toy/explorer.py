@@ -14,6 +14,8 @@ from svf_helpers.attention import attention_terms, n_sv
 from svf_helpers.chapters.kit import svg
 from svf_helpers.chapters.kit.readout import readout, says, signed
 from svf_helpers.chapters.kit.scene import Frame, FrameExplorer, Slider
+from svf_helpers.chapters.sad_toy.numbers import DOMINATES
+from svf_helpers.chapters.sad_toy.terms import weights_at
 from svf_helpers.experiments import load
 from svf_helpers.qk import QKSVD, qk_svd
 from svf_helpers.toy import ToyConfig
@@ -39,15 +41,9 @@ class TermsState(NamedTuple):
 def terms_state(step: int, first: float, second: float) -> TermsState:
     """Terms of the first key's relative attention, with pairs 1 and 2 of the default model planted.
 
-    The other features of query and keys stay as they are; those of pairs 3 and 4 are absent.
-
-    Args:
-        step: of training, one of the records (every 100 steps to 20,000).
-        first: strength of pair 1's features (target logit 24), in the query and in the first key alike.
-        second: the same for pair 2 (target logit 21).
-
-    Raises:
-        ValueError: for a step that is not stored, or strengths outside 0 to 1.
+    ``step`` is one of the records, every 100 to 20,000; a strength is that of a pair's features in the query and in the
+    first key alike (target logits 24 and 21). The other features of query and keys stay as they are; those of pairs 3
+    and 4 are absent. Another step, or a strength outside 0 to 1, is a ``ValueError``.
 
     Example:
         >>> state = terms_state(20_000, 1.0, 0.0)
@@ -58,8 +54,7 @@ def terms_state(step: int, first: float, second: float) -> TermsState:
         if not 0 <= value <= 1:
             raise ValueError(f"{name} = {value}: a strength lies between 0 and 1")
     W, W_Q, W_K, svd = _head(step)
-    context = _background()
-    x, y = context.query.clone(), context.keys.clone()
+    x, y = (part.clone() for part in _background())
     for (i, j), strength in zip(ToyConfig().ranked_pairs[:2], (first, second), strict=True):
         x[i], y[0, j] = strength, strength
     query, keys = W @ x, y @ W.mT
@@ -81,9 +76,8 @@ def terms_frame(step: int, first: float, second: float) -> Frame:
         >>> terms_frame(20_000, 0.0, 0.0)["say-share"]
         {'text': 'no share to speak of'}
     """
-    state, frame = terms_state(step, first, second), {}
-    for k, value in enumerate([*state.terms, state.relative]):
-        frame[f"bar-{k}"] = _UP.bar(value)
+    state = terms_state(step, first, second)
+    frame: Frame = {f"bar-{k}": _UP.bar(value) for k, value in enumerate([*state.terms, state.relative])}
     frame["attention"] = _ATTENTION.bar(state.attention)
     share = "no share to speak of" if state.share is None else f"{100 * state.share:.0f} %"
     return frame | says(step=f"{step:,}", relative=signed(state.relative), attention=f"{state.attention:.2f}",
@@ -91,22 +85,12 @@ def terms_frame(step: int, first: float, second: float) -> Frame:
 
 
 def terms_frames() -> FrameExplorer:
-    """Terms along training for two planted pairs, for a page without a kernel. End a cell with the call.
-
-    Example:
-        >>> terms_frames()
-        <FrameExplorer 'Terms of relative attention', 275 frames>
-    """
+    """Terms along training for two planted pairs, for a page without a kernel. End a cell with the call."""
     return FrameExplorer("Terms of relative attention", _SLIDERS, _picture(), terms_frame, readout=_READOUT)
 
 
 def terms_explorer():
-    """The same explorer with ipywidgets, for every 500th step and any strengths, where a kernel runs.
-
-    Example:
-        >>> type(terms_explorer()).__name__
-        'VBox'
-    """
+    """The same explorer with ipywidgets, for every 500th step and any strengths, where a kernel runs."""
     return terms_frames().live()
 
 
@@ -117,12 +101,7 @@ def _stored():
 
 @functools.lru_cache(maxsize=64)
 def _head(step: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, QKSVD]:
-    stored = _stored()
-    steps = stored["step"].tolist()
-    if step not in steps:
-        raise ValueError(f"step = {step}: stored are steps {steps[0]} to {steps[-1]:,}, every {steps[1] - steps[0]}")
-    at = steps.index(step)
-    W, W_Q, W_K = (torch.tensor(stored[f"{name}_first_seed"][at]).double() for name in ("W", "W_Q", "W_K"))
+    W, W_Q, W_K = (torch.tensor(array[0]).double() for array in weights_at(_stored(), step))
     return W, W_Q, W_K, qk_svd(W_Q, W_K)
 
 
@@ -134,7 +113,7 @@ def _background() -> Contexts:
 
 
 def _note(state: TermsState, first: float, second: float) -> str:
-    if not (first and second) and state.share is not None and state.share > 0.8:
+    if not (first and second) and state.share is not None and state.share > DOMINATES:
         return "One pair is present, and one term carries it."
     if not (first or second):
         return "No pair is present: there is next to nothing to explain, whatever shape it has."

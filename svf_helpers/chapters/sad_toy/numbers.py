@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import SupportsFloat
+
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from svf_helpers.chapters.sad_toy.terms import largest_share, needed
@@ -33,87 +35,64 @@ def numbers(
 ) -> dict[str, str]:
     """The numbers of the chapter, as a reader sees them.
 
-    Args:
-        result: the runs ``sad-toy``.
-        one_early: terms early in training with one pair present, by planted pair.
-        one_late: the same at the end.
-        two_late: terms at the end with two pairs present.
-        none_late: terms at the end with no pair present.
-        strength: x_i y_j of the planted pair, of the contexts with one pair.
-        ratio: weaker over stronger part of the contexts with two pairs.
-        crumbs: terms of the first seed at step 4,000 with no pair present.
-        crumb_S: its singular values there.
-        reached: how far queries reach along each of its left singular vectors there.
-        start: terms of the first seed before training with one pair present.
-        centred: sparsity with one pair if both sides are whitened by covariances.
-
-    Example:
-        >>> import torch
-        >>> from svf_helpers.experiments import load
-        >>> live = {"one_early": torch.rand(3, 4, 5, 10), "one_late": torch.rand(3, 4, 5, 10),
-        ...         "two_late": torch.rand(3, 6, 10), "none_late": torch.rand(3, 6, 10), "strength": torch.rand(4, 5),
-        ...         "ratio": torch.rand(6), "crumbs": torch.rand(6, 10), "crumb_S": torch.ones(10),
-        ...         "start": torch.rand(6, 10)}
-        >>> found = numbers(load("sad-toy"), **live, reached=torch.ones(10), centred=0.1234)
-        >>> found["seeds"], found["late-count"], found["white-covariance"]
-        ('10', '60', '0.123')
+    ``result`` are the runs ``sad-toy``. Terms are of all seeds, early or late in training, with one pair present (by
+    planted pair), two or none; ``strength`` is x_i y_j of the planted pair, ``ratio`` the weaker over the stronger part
+    of two. Of the first seed are: ``crumbs``, terms without a pair at step 4,000, with the head's singular values there
+    and how far queries reach along each u; and ``start``, terms of one pair before training. ``centred`` is sparsity
+    with one pair if both sides are whitened by covariances.
     """
     return (
-        run_numbers(result)
-        | one_pair_numbers(one_early, one_late)
-        | weakest_numbers(one_late, strength)
+        one_pair_numbers(result, one_early, one_late, strength)
         | two_pair_numbers(two_late, ratio)
         | reading_numbers(result)
         | absent_numbers(one_late, none_late)
         | sparsity_numbers(result)
         | dip_numbers(result)
         | crumb_numbers(crumbs, crumb_S, reached)
-        | count_numbers(result)
-        | need_numbers(one_late, two_late)
-        | start_numbers(start)
-        | {"white-covariance": f"{centred:.3f}"}
+        | count_numbers(result, one_late, two_late, start)
+        | {"label": result.label(), "seeds": f"{len(result.seeds)}", "white-covariance": f"{centred:.3f}"}
     )
 
 
-def run_numbers(result: Result) -> dict[str, str]:
-    """Which runs these are, and in how many per cent of contexts one term dominates before training."""
-    return {
-        "label": result.label(),
-        "seeds": f"{len(result.seeds)}",
-        "early-step": f"{int(result['step_early']):,}",
-        "start-over": f"{100 * result['summary_dominated'][0, :, PLAIN, ONE].mean():.0f}",
-    }
+def dominated(terms: Float[Tensor, "seeds *contexts ranks"]) -> Float[Tensor, "seeds *contexts"]:
+    """1 where one term carries the context, else 0."""
+    return (largest_share(terms) > DOMINATES).double()
+
+
+def in_order(result: Result) -> tuple[Bool[np.ndarray, "K seeds"], str | None]:
+    """Where one pair is sparser than two, and two than none; and the step from which on that is so in all seeds."""
+    none, one, two = np.moveaxis(result["summary_sparsity"][:, :, PLAIN], -1, 0)
+    ordered = (one < two) & (two < none)
+    always = np.logical_and.accumulate(ordered.all(1)[::-1])[::-1]
+    return ordered, f"{int(result['step'][always.argmax()]):,}" if always.any() else None
 
 
 def one_pair_numbers(
-    early: Float[Tensor, "seeds pairs planted ranks"], late: Float[Tensor, "seeds pairs planted ranks"]
+    result: Result,
+    early: Float[Tensor, "seeds pairs planted ranks"],
+    late: Float[Tensor, "seeds pairs planted ranks"],
+    strength: Float[Tensor, "pairs planted"],
 ) -> dict[str, str]:
-    """With one pair: the least share of the largest term at the end, and how often one dominates early, in per cent."""
-    dominated, at_end = (largest_share(early) > DOMINATES).double(), largest_share(late)
-    by_seed = dominated.mean((1, 2))
+    """With one pair: how often one term dominates, the least share at the end, and that with the weakest pair."""
+    share, by_seed = largest_share(late), dominated(early).mean((1, 2))
+    mantissa, power = f"{strength.min():.0e}".split("e")
     return {
-        "late-min": f"{100 * at_end.min():.0f}",
-        "late-count": f"{at_end.numel():,}",
-        "early-over": f"{100 * dominated.mean():.0f}",
+        "early-step": f"{int(result['step_early']):,}",
+        "start-over": _percent(result["summary_dominated"][0, :, PLAIN, ONE].mean()),
+        "early-over": _percent(by_seed.mean()),
         "early-over-range": _percent_range(by_seed),
+        "late-min": _percent(share.min()),
+        "late-count": f"{share.numel():,}",
+        "weakest": f"{mantissa}e{int(power)}",
+        "weakest-share": _percent(share[:, strength == strength.min()].min()),
     }
 
 
-def weakest_numbers(
-    late: Float[Tensor, "seeds pairs planted ranks"], strength: Float[Tensor, "pairs planted"]
-) -> dict[str, str]:
-    """The least strength that was planted, and the least share of the largest term with it, in per cent."""
-    mantissa, power = f"{strength.min():.0e}".split("e")
-    share = largest_share(late)[:, strength == strength.min()].min()
-    return {"weakest": f"{mantissa}e{int(power)}", "weakest-share": f"{100 * share:.0f}"}
-
-
-def two_pair_numbers(late: Float[Tensor, "seeds contexts ranks"], ratio: Float[Tensor, " contexts"]) -> dict[str, str]:
-    """With two pairs: per cent of contexts in which one term dominates, and how far shares are from 1 / (1 + ratio)."""
-    share = largest_share(late)
+def two_pair_numbers(late: Float[Tensor, "seeds two ranks"], ratio: Float[Tensor, " two"]) -> dict[str, str]:
+    """With two pairs: how often one term dominates, and how far shares are from 1 / (1 + ratio)."""
     return {
-        "two-over": f"{100 * (share > DOMINATES).double().mean():.0f}",
-        "two-error": f"{(share - 1 / (1 + ratio)).abs().max():.3f}",
+        "two-over": _percent(dominated(late).mean()),
+        "two-error": f"{(largest_share(late) - 1 / (1 + ratio)).abs().max():.3f}",
     }
 
 
@@ -129,19 +108,18 @@ def reading_numbers(result: Result) -> dict[str, str]:
 
 
 def absent_numbers(
-    one: Float[Tensor, "seeds pairs planted ranks"], none: Float[Tensor, "seeds contexts ranks"]
+    one: Float[Tensor, "seeds pairs planted ranks"], none: Float[Tensor, "seeds none ranks"]
 ) -> dict[str, str]:
     """At the end without any pair: how large crumbs are beside terms of one pair, on which ranks, in which shape."""
-    size, by_seed = none.abs().sum(-1), (largest_share(none) > DOMINATES).double().mean(-1)
-    unused = none[..., IN_USE:].abs().sum(-1) / size
+    size, by_seed = none.abs().sum(-1), dominated(none).mean(-1)
     by_rank = none.abs().mean(1) / none.abs().mean(1).sum(-1, keepdim=True)
     return {
-        "tail": f"{100 * unused.mean():.0f}",
+        "tail": _percent((none[..., IN_USE:].abs().sum(-1) / size).mean()),
         "size-one": f"{one.abs().sum(-1).median():.1f}",
         "size-none": f"1e{int(np.floor(np.log10(size.median().item())))}",
-        "none-over": f"{100 * by_seed.mean():.0f}",
+        "none-over": _percent(by_seed.mean()),
         "none-over-range": _percent_range(by_seed),
-        "end-part": f"{100 * by_rank.amax(-1).median():.0f}",
+        "end-part": _percent(by_rank.amax(-1).median()),
     }
 
 
@@ -159,31 +137,29 @@ def sparsity_numbers(result: Result) -> dict[str, str]:
 
 def dip_numbers(result: Result) -> dict[str, str]:
     """Where S without any pair is lowest, what it is beside, and how many seeds have the paper's order 1 < 2 < 0."""
-    S, null, step = result["summary_sparsity"][:, :, PLAIN], result["summary_null"][:, :, PLAIN], result["step"]
-    lowest = int(S[..., NONE].mean(1).argmin())
-    ordered = ((S[..., ONE] < S[..., TWO]) & (S[..., TWO] < S[..., NONE])).sum(1)
-    always = np.logical_and.accumulate((ordered == S.shape[1])[::-1])[::-1]
+    S, null = (result[f"summary_{name}"][:, :, PLAIN] for name in ("sparsity", "null"))
+    lowest, (ordered, since) = int(S[..., NONE].mean(1).argmin()), in_order(result)
     return {
-        "dip-step": f"{int(step[lowest]):,}",
+        "dip-step": f"{int(result['step'][lowest]):,}",
         "dip": f"{S[lowest, :, NONE].mean():.2f}",
         "dip-two": f"{S[lowest, :, TWO].mean():.2f}",
         "dip-null": f"{null[lowest, :, NONE].mean():.2f}",
         "dip-under": f"{int((S[lowest, :, NONE] < null[lowest, :, NONE]).sum())}",
-        "order-dip": f"{ordered[lowest]}",
-        "order-end": f"{ordered[-1]}",
-        "order-since": f"{int(step[always.argmax()]):,}",
+        "order-dip": f"{ordered[lowest].sum()}",
+        "order-end": f"{ordered[-1].sum()}",
+        "order-since": since or "none",
     }
 
 
 def crumb_numbers(
-    crumbs: Float[Tensor, "contexts ranks"], S: Float[Tensor, " ranks"], reached: Float[Tensor, " ranks"]
+    crumbs: Float[Tensor, "crumbs ranks"], S: Float[Tensor, " ranks"], reached: Float[Tensor, " ranks"]
 ) -> dict[str, str]:
     """What crumbs are made of at step 4,000: sizes by rank, the fifth singular value, and how far queries reach."""
     by_rank = crumbs.abs().mean(0) / crumbs.abs().mean(0).sum()
     fifth = IN_USE  # counted from 0: the first that the head does not use
     return {
         "first-four": f"{100 * by_rank[:IN_USE].sum():.1f}",
-        "fifth-part": f"{100 * by_rank[fifth]:.0f}",
+        "fifth-part": _percent(by_rank[fifth]),
         "fifth": f"{S[fifth]:.3f}",
         "fifth-ratio": f"{S[fifth] / S[fifth + 1]:.1f}",
         "sees-query": f"{reached[fifth] / reached[fifth + 1:].max():.1f}",
@@ -191,31 +167,31 @@ def crumb_numbers(
     }
 
 
-def count_numbers(result: Result) -> dict[str, str]:
-    """N_sv before training, at step 4,000 and at the end; and the largest term's share in between, in per cent."""
-    counts, middle = result["summary_n_sv"][:, :, PLAIN].mean(1), int(np.flatnonzero(result["step"] == MIDDLE)[0])
+def count_numbers(
+    result: Result,
+    one: Float[Tensor, "seeds pairs planted ranks"],
+    two: Float[Tensor, "seeds two ranks"],
+    start: Float[Tensor, "one ranks"],
+) -> dict[str, str]:
+    """N_sv along training and terms for 95 % of ρ at the end; and why N_sv is low before training: terms cancel."""
+    counts, middle = result["summary_n_sv"][:, :, PLAIN].mean(1), result["step"].tolist().index(MIDDLE)
+    negative = start.clamp(max=0).abs().sum(-1) / start.abs().sum(-1)
     return {
         "nsv-start": f"{counts[0, ONE]:.1f}",
         "nsv-middle": f"{counts[middle, ONE]:.1f}",
         "nsv-end": f"{counts[-1, ONE]:.1f}",
         "nsv-end-two": f"{counts[-1, TWO]:.1f}",
-        "middle-share": f"{100 * result['summary_top_share'][middle, :, PLAIN, ONE].mean():.0f}",
+        "middle-share": _percent(result["summary_top_share"][middle, :, PLAIN, ONE].mean()),
+        "needed-one": f"{needed(one, 0.95).double().mean():.2f}",
+        "needed-two": f"{needed(two, 0.95).double().mean():.2f}",
+        "below": _percent((start.sum(-1) <= 0).double().mean()),
+        "negative": _percent(negative.mean()),
     }
 
 
-def need_numbers(
-    one: Float[Tensor, "seeds pairs planted ranks"], two: Float[Tensor, "seeds contexts ranks"]
-) -> dict[str, str]:
-    """How many terms make up 95 % of relative attention at the end, with one pair and with two."""
-    return {f"needed-{name}": f"{needed(terms, 0.95).double().mean():.2f}"
-            for name, terms in (("one", one), ("two", two))}
-
-
-def start_numbers(start: Float[Tensor, "contexts ranks"]) -> dict[str, str]:
-    """Before training, in per cent: contexts with a relative attention of 0 or less, and the negative part of sizes."""
-    negative = start.clamp(max=0).abs().sum(-1) / start.abs().sum(-1)
-    return {"below": f"{100 * (start.sum(-1) <= 0).double().mean():.0f}", "negative": f"{100 * negative.mean():.0f}"}
+def _percent(share: SupportsFloat) -> str:
+    return f"{100 * float(share):.0f}"
 
 
 def _percent_range(shares: Float[Tensor, " seeds"]) -> str:
-    return f"{100 * shares.min():.0f} to {100 * shares.max():.0f}"
+    return f"{_percent(shares.min())} to {_percent(shares.max())}"

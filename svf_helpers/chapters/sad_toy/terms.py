@@ -15,17 +15,11 @@ from svf_helpers.qk import QKSVD, qk_svd
 from svf_helpers.toy import ToyConfig
 from svf_helpers.toy.planted import Contexts, planted_contexts
 
-WEIGHTS = ("W", "W_Q", "W_K")
-
 
 def with_pairs(config: ToyConfig, present: int, count: int, generator: torch.Generator | None = None) -> Contexts:
-    """Contexts with this many pairs of interest present, every choice of pairs as often as any other.
+    """So many contexts with this many pairs of interest present, every choice of pairs as often as any other.
 
-    Args:
-        config: the model's sizes, probability and pairs.
-        present: how many pairs.
-        count: how many contexts in all; choices of pairs follow one another, the first pair's first.
-        generator: for repeatable draws.
+    Choices of pairs follow one another, the first pair's first.
 
     Raises:
         ValueError: for more pairs than the model has, or a count that its choices do not divide.
@@ -43,15 +37,10 @@ def with_pairs(config: ToyConfig, present: int, count: int, generator: torch.Gen
     return Contexts(*map(torch.cat, zip(*drawn, strict=True)))
 
 
-def weights_at(along: Result, step: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def weights_at(along: Result, step: int) -> list[Float[np.ndarray, "1 ..."]]:
     """W, W_Q and W_K of the first seed at one step of its training, each with a leading dimension of 1.
 
-    Args:
-        along: the runs ``dynamics``.
-        step: one that is stored.
-
-    Raises:
-        ValueError: for a step that is not stored.
+    ``along`` are the runs ``dynamics``; a step that is not stored is a ``ValueError``.
 
     Example:
         >>> from svf_helpers.experiments import load
@@ -62,31 +51,29 @@ def weights_at(along: Result, step: int) -> tuple[np.ndarray, np.ndarray, np.nda
     if step not in steps:
         raise ValueError(f"step {step} is not stored: there are {len(steps)} from {steps[0]} to {steps[-1]}")
     at = steps.index(step)
-    return tuple(along[f"{name}_first_seed"][at][None] for name in WEIGHTS)
+    return [along[f"{name}_first_seed"][at][None] for name in ("W", "W_Q", "W_K")]
 
 
 def terms_of_heads(
-    contexts: Contexts, W: np.ndarray, W_Q: np.ndarray, W_K: np.ndarray
+    contexts: Contexts,
+    W: Float[np.ndarray, "heads d n"],
+    W_Q: Float[np.ndarray, "heads d r"],
+    W_K: Float[np.ndarray, "heads d r"],
 ) -> Float[Tensor, "heads contexts ranks"]:
     """Terms of key 0's relative attention, in double precision, for heads side by side that see the same contexts.
-
-    Args:
-        contexts: feature strengths of queries and keys.
-        W: features of each head [heads, d, n].
-        W_Q: [heads, d, r].
-        W_K: [heads, d, r].
 
     Example:
         >>> from svf_helpers.experiments import load
         >>> terms_of_heads(with_pairs(ToyConfig(), 1, 8), *weights_at(load("dynamics"), 4000)).shape
         torch.Size([1, 8, 10])
     """
-    W, W_Q, W_K = (torch.tensor(array).double() for array in (W, W_Q, W_K))
-    svd = QKSVD(*(part[:, None] for part in qk_svd(W_Q, W_K)))
-    return attention_terms(contexts.query.double() @ W.mT, contexts.keys.double() @ W[:, None].mT, 0, svd)
+    features, to_query, to_key = (torch.tensor(array).double() for array in (W, W_Q, W_K))
+    svd = QKSVD(*(part[:, None] for part in qk_svd(to_query, to_key)))
+    query, keys = contexts.query.double() @ features.mT, contexts.keys.double() @ features[:, None].mT
+    return attention_terms(query, keys, 0, svd)
 
 
-def largest_share(terms: Float[Tensor, "... m"]) -> Float[Tensor, "..."]:
+def largest_share(terms: Float[Tensor, "*of m"]) -> Float[Tensor, "*of"]:
     """The largest term's part of all sizes.
 
     Example:
@@ -96,12 +83,10 @@ def largest_share(terms: Float[Tensor, "... m"]) -> Float[Tensor, "..."]:
     return terms.abs().amax(-1) / terms.abs().sum(-1)
 
 
-def needed(terms: Float[Tensor, "... m"], share: float) -> Int[Tensor, "..."]:
+def needed(terms: Float[Tensor, "*of m"], share: float) -> Int[Tensor, "*of"]:
     """How many of the largest terms it takes to reach a share of their sum, which must be positive.
 
-    Args:
-        terms: of a key's relative attention, which is their sum.
-        share: of the sum; for all of it :func:`svf_helpers.attention.n_sv` minds rounding.
+    For all of the sum :func:`svf_helpers.attention.n_sv` minds rounding.
 
     Example:
         >>> needed(torch.tensor([[5.0, 4.0, 1.0], [0.5, 9.0, 0.5]]), 0.9)

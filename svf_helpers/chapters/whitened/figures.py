@@ -1,26 +1,16 @@
-"""Figures of the chapter on the whitened basis: bases side by side, along training, and what whitening needs."""
+"""Figures and tables of the chapter on the whitened basis: bases side by side, along training, what whitening needs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
-from jaxtyping import Float
 from matplotlib.figure import Figure
 
-from svf_helpers.chapters.kit.style import (
-    GREY,
-    MARKERS,
-    OKABE_ITO,
-    Array,
-    as_array,
-    as_labels,
-    house_style,
-    new_figure,
-    step_axis,
-)
+from svf_helpers.chapters.kit.style import GREY, MARKERS, OKABE_ITO, house_style, new_figure, step_axis
 from svf_helpers.chapters.whitened.compared_bases import COMPARED, TAKEN
 from svf_helpers.chapters.whitened.four_models import PLAIN, SPLIT, SPLIT_WHITE, WHITE, Measures, along_training
+from svf_helpers.experiments import load
 from svf_helpers.experiments.store import Result
 
 #: How the figure of removed terms calls what was taken out -> its name in ``TAKEN``.
@@ -34,236 +24,150 @@ _TAKEN = {
 
 
 def sparsity_figure(models: Mapping[str, Measures]) -> Figure:
-    """Every head-pair's sparsity, and its distance from its null, in the plain basis and in the whitened one.
-
-    Args:
-        models: from ``four_models``.
-
-    Example:
-        >>> flat = np.full((5, 2), 0.25)
-        >>> figure = sparsity_figure({"toy": {"sparsity": flat, "null": 2 * flat}})
-        >>> [axis.get_title() for axis in figure.axes]
-        ['sparsity S', 'null minus S']
-    """
-    S = {name: found["sparsity"] for name, found in models.items()}
-    margin = {name: found["null"] - found["sparsity"] for name, found in models.items()}
-    return against_plain({
-        title: {name: (of[PLAIN], of[WHITE]) for name, of in measure.items()}
-        for title, measure in (("sparsity S", S), ("null minus S", margin))
-    })
-
-
-def training_figure(large: Result) -> Figure:
-    """Sparsity, N_sv and agreement with known kinds along training, in both bases, with nulls and a random split.
-
-    Args:
-        large: "bases-pocket-pythia".
-
-    Example:
-        >>> from svf_helpers.experiments import load
-        >>> [axis.get_ylabel() for axis in training_figure(load("bases-pocket-pythia")).axes]
-        ['sparsity S', 'N_sv', '|cos| with a known kind']
-    """
-    found, two = along_training(large), {"plain": PLAIN, "whitened": WHITE}
-    S, null = ({name: of[:, b].mean(1) for name, b in two.items()} for of in (found.sparsity, found.null))
-    N = {name: np.nanmean(found.n_sv[:, b], 1) for name, b in (two | {"random split": SPLIT}).items()}
-    cosine, by_chance = ({name: of[:, b] for name, b in two.items()} for of in (found.cosine, found.cosine_null))
-    dashed = {name: f"{name}, null" for name in two}
-    return bases_along(
-        found.step,
-        {
-            "sparsity S": S | {dashed[name]: values for name, values in null.items()},
-            "N_sv": N,
-            "|cos| with a known kind": cosine | {dashed[name]: values for name, values in by_chance.items()},
-        },
-        dashed=list(dashed.values()),
-        colours=dict(zip(dashed.values(), OKABE_ITO, strict=False)),
-    )
-
-
-def removal_figure(models: Mapping[str, Measures]) -> Figure:
-    """Attention of the circuits' heads on their keys without some of their terms, a panel for each model.
-
-    Args:
-        models: some of ``four_models``.
-
-    Example:
-        >>> len(removal_figure({"toy": {"attention": np.ones((5, 6, 3))}}).axes)
-        1
-    """
-    shown = [PLAIN, WHITE, SPLIT, SPLIT_WHITE]
-    panels = {
-        name: {label: found["attention"][shown, TAKEN.index(taken)].mean(-1) for label, taken in _TAKEN.items()}
-        for name, found in models.items()
+    """Every head-pair's sparsity, and its distance from its null, in the plain basis against the whitened one."""
+    measures = {
+        "sparsity S": [found["sparsity"] for found in models.values()],
+        "null minus S": [found["null"] - found["sparsity"] for found in models.values()],
     }
-    return removal_bars(panels, bases=[COMPARED[b] for b in shown], ylabel="attention on the key")
-
-
-def sizes_figure(small: Result, large: Result) -> Figure:
-    """The whitened basis with moments from samples of growing size, in both bundled models.
-
-    Args:
-        small: "bases-pocket-gpt2".
-        large: "bases-pocket-pythia".
-
-    Example:
-        >>> from svf_helpers.experiments import load
-        >>> figure = sizes_figure(*(load(f"bases-{name}") for name in ("pocket-gpt2", "pocket-pythia")))
-        >>> [axis.get_ylabel() for axis in figure.axes]
-        ['sparsity S', '|cos| with the largest sample']
-    """
-    results = {"pocket-gpt2": small, "pocket-pythia": large}
-    S = {name: result["size_sparsity"].mean(2) for name, result in results.items()}
-    same = {name: result["size_same"].mean((2, 3)) for name, result in results.items()}
-    return sample_sizes(large.info["config"]["sizes"], {"sparsity S": S, "|cos| with the largest sample": same})
-
-
-def against_plain(
-    panels: Mapping[str, Mapping[str, tuple[Float[Array, " heads"], Float[Array, " heads"]]]],
-    *,
-    labels: tuple[str, str] = ("plain basis", "whitened basis"),
-) -> Figure:
-    """One value for each head in two bases, against each other, with the line on which they are equal.
-
-    Args:
-        panels: title -> name of a model -> (values in the one basis, values in the other).
-        labels: of the two axes.
-
-    Raises:
-        ValueError: for two lists of different lengths.
-
-    Example:
-        >>> len(against_plain({"sparsity S": {"toy": ([0.1, 0.2], [0.1, 0.3])}}).axes)
-        1
-    """
     with house_style():
-        figure, axes = new_figure(1, len(panels), 3.3)
-        for axis, (title, of_panel) in zip(axes[0], panels.items(), strict=True):
-            low, high = 0.0, 0.0
-            for number, (name, (first, second)) in enumerate(of_panel.items()):
-                x, y = (as_array(values, name, 1) for values in (first, second))
-                if len(x) != len(y):
-                    raise ValueError(f"{name}: {len(x)} heads in the one basis, {len(y)} in the other")
-                low, high = min(low, float(x.min()), float(y.min())), max(high, float(x.max()), float(y.max()))
-                axis.plot(x, y, MARKERS[number], color=OKABE_ITO[number], label=name, markersize=5.5, alpha=0.85)
+        figure, axes = new_figure(1, 2, 3.3)
+        for axis, (title, values) in zip(axes[0], measures.items(), strict=True):
+            for number, (name, of) in enumerate(zip(models, values, strict=True)):
+                axis.plot(of[PLAIN], of[WHITE], MARKERS[number], color=OKABE_ITO[number], label=name, markersize=5.5,
+                          alpha=0.85)
+            both = np.concatenate([of[[PLAIN, WHITE]] for of in values], 1)
+            low, high = min(0.0, float(both.min())), max(0.0, float(both.max()))
             margin = 0.08 * (high - low)
             ends = (low - margin if low < 0 else 0.0, high + margin)
             axis.plot(ends, ends, "-", color=GREY, linewidth=0.9, zorder=0)
             if low < 0:  # where the sign says something, zero is drawn
                 axis.axhline(0, color=GREY, linewidth=0.6, linestyle=":", zorder=0)
                 axis.axvline(0, color=GREY, linewidth=0.6, linestyle=":", zorder=0)
-            axis.set(title=title, xlabel=labels[0], ylabel=labels[1], xlim=ends, ylim=ends, aspect="equal")
+            axis.set(title=title, xlabel="plain basis", ylabel="whitened basis", xlim=ends, ylim=ends, aspect="equal")
         figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
     return figure
 
 
-def bases_along(
-    steps: Float[Array, " K"],
-    panels: Mapping[str, Mapping[str, Float[Array, " K"]]],
-    *,
-    dashed: Sequence[str] = (),
-    colours: Mapping[str, str] | None = None,
-    limits: Sequence[tuple[float | None, float | None]] | None = None,
-) -> Figure:
-    """Curves against training step, a panel for each measure; the same name has the same colour in all of them.
+def training_figure(large: Result) -> Figure:
+    """Sparsity, N_sv and agreement with known kinds along training, in both bases, with nulls and a random split.
 
-    Args:
-        steps: training steps of the checkpoints.
-        panels: label of the y axis -> name -> one value for each checkpoint; NaN leaves a gap.
-        dashed: names that are drawn dashed and without markers (nulls).
-        colours: name -> colour, where the order of colours is not wanted.
-        limits: of the y axes.
-
-    Raises:
-        ValueError: for a curve with another number of checkpoints.
-
-    Example:
-        >>> len(bases_along([0, 10, 20], {"S": {"plain": [1, 1, 1]}, "N": {"plain": [2, 2, 2]}}).axes)
-        2
+    A basis has one colour in all panels; nulls are dashed. NaN leaves a gap. ``large`` is "bases-pocket-pythia".
     """
-    at = as_array(steps, "steps", 1)
-    names = list(dict.fromkeys(name for curves in panels.values() for name in curves))
-    solid = [name for name in names if name not in dashed]
-    colour = {name: OKABE_ITO[number % len(OKABE_ITO)] for number, name in enumerate(solid)} | dict(colours or {})
+    found = along_training(large)
+    panels = {
+        "sparsity S": (found.sparsity.mean(2), found.null.mean(2), ()),
+        "N_sv": (np.nanmean(found.n_sv, 2), None, (SPLIT,)),
+        "|cos| with a known kind": (found.cosine, found.cosine_null, ()),
+    }
+    names = {PLAIN: "plain", WHITE: "whitened", SPLIT: "random split"}
     with house_style():
         figure, axes = new_figure(1, len(panels), 3.0)
-        for number, (axis, (label, curves)) in enumerate(zip(axes[0], panels.items(), strict=True)):
-            for name, values in curves.items():
-                y = np.asarray(values, dtype=float)
-                if y.shape != at.shape:
-                    raise ValueError(f"{name}: {len(at)} checkpoints are needed, got shape {list(y.shape)}")
-                style = {"linestyle": "--"} if name in dashed else {
-                    "marker": MARKERS[solid.index(name) % len(MARKERS)], "markersize": 3.5}
-                axis.plot(at, y, color=colour.get(name, GREY), label=name, **style)
-            step_axis(axis, at)
-            axis.set_ylabel(label)
-            axis.set_ylim(*(limits[number] if limits else (0, None)))
-        handles = {text: handle for axis in axes[0] for handle, text in zip(*axis.get_legend_handles_labels(),
-                                                                           strict=True)}
-        figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=3)
+        for axis, (label, (values, null, more)) in zip(axes[0], panels.items(), strict=True):
+            for number, b in enumerate((PLAIN, WHITE, *more)):
+                axis.plot(found.step, values[:, b], color=OKABE_ITO[number], label=names[b], marker=MARKERS[number],
+                          markersize=3.5)
+            for number, b in enumerate((PLAIN, WHITE) if null is not None else ()):
+                axis.plot(found.step, null[:, b], "--", color=OKABE_ITO[number], label=f"{names[b]}, null")
+            step_axis(axis, found.step)
+            axis.set(ylabel=label, ylim=(0, None))
+        shown = {text: handle for axis in axes[0]
+                 for handle, text in zip(*axis.get_legend_handles_labels(), strict=True)}
+        figure.legend(shown.values(), shown.keys(), loc="outside upper center", ncols=3)
     return figure
 
 
-def removal_bars(
-    panels: Mapping[str, Mapping[str, Float[Array, " bases"]]], *, bases: Sequence[str], ylabel: str
-) -> Figure:
-    """Grouped bars: one panel for each model, one group for each choice of terms, one bar for each basis.
+def removal_figure(models: Mapping[str, Measures]) -> Figure:
+    """Attention of the circuits' heads on their keys without some of their terms, a panel for each model.
 
-    Args:
-        panels: model -> what is done to the terms -> a value for each basis.
-        bases: names of the bases.
-        ylabel: what the values are.
-
-    Raises:
-        ValueError: where the values are not one for each basis.
-
-    Example:
-        >>> len(removal_bars({"toy": {"none": [1, 1], "top": [0, 0.5]}}, bases=["a", "b"], ylabel="S").axes)
-        1
+    One group of bars for each choice of terms, one bar for each basis.
     """
+    bases = (PLAIN, WHITE, SPLIT, SPLIT_WHITE)
+    taken, width = [TAKEN.index(name) for name in _TAKEN.values()], 0.8 / len(bases)
     with house_style():
-        figure, axes = new_figure(1, len(panels), 3.1, sharey=True)
-        for axis, (title, groups) in zip(axes[0], panels.items(), strict=True):
-            values = as_array(list(groups.values()), title, 2)
-            names = as_labels(bases, values.shape[1], "bases", "{}")
-            width = 0.8 / len(names)
-            for number, name in enumerate(names):
-                at = np.arange(len(values)) + (number - (len(names) - 1) / 2) * width
-                axis.bar(at, values[:, number], width=0.92 * width, color=OKABE_ITO[number], label=name)
-            axis.set_xticks(np.arange(len(values)), list(groups), rotation=0)
+        figure, axes = new_figure(1, len(models), 3.1, sharey=True)
+        for axis, (title, found) in zip(axes[0], models.items(), strict=True):
+            for number, b in enumerate(bases):
+                at = np.arange(len(taken)) + (number - (len(bases) - 1) / 2) * width
+                axis.bar(at, found["attention"][b, taken].mean(-1), width=0.92 * width, color=OKABE_ITO[number],
+                         label=COMPARED[b])
+            axis.set_xticks(np.arange(len(taken)), list(_TAKEN), rotation=0)
             axis.set_title(title)
-        axes[0, 0].set_ylabel(ylabel)
-        figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=len(names))
+        axes[0, 0].set_ylabel("attention on the key")
+        figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=len(bases))
     return figure
 
 
-def sample_sizes(
-    sizes: Sequence[int], panels: Mapping[str, Mapping[str, Float[Array, "sizes draws"]]]
-) -> Figure:
-    """Values against the size of a sample: a line through the means, dots for single draws.
+def sizes_figure(small: Result, large: Result) -> Figure:
+    """The whitened basis with moments from samples of growing size: a line through the means, dots for single draws.
 
-    Args:
-        sizes: numbers of tokens.
-        panels: label of the y axis -> model -> values.
-
-    Raises:
-        ValueError: for values that are not one row for each size.
-
-    Example:
-        >>> len(sample_sizes([10, 20], {"S": {"toy": [[0.1, 0.2], [0.1, 0.1]]}}).axes)
-        1
+    In both bundled models, of "bases-pocket-gpt2" and "bases-pocket-pythia".
     """
+    sizes, results = large.info["config"]["sizes"], {"pocket-gpt2": small, "pocket-pythia": large}
     with house_style():
-        figure, axes = new_figure(1, len(panels), 2.8)
-        for axis, (label, models) in zip(axes[0], panels.items(), strict=True):
-            for number, (name, values) in enumerate(models.items()):
-                y = as_array(values, name, 2)
-                if len(y) != len(sizes):
-                    raise ValueError(f"{name}: values for {len(sizes)} sizes are needed, got {len(y)}")
-                colour = OKABE_ITO[number]
-                axis.plot(sizes, y.mean(1), color=colour, label=name)
-                axis.plot(np.repeat(sizes, y.shape[1]), y.ravel(), MARKERS[number], color=colour, markersize=3.5,
-                          alpha=0.6)
+        figure, axes = new_figure(1, 2, 2.8)
+        for number, (name, result) in enumerate(results.items()):
+            colour = OKABE_ITO[number]
+            measures = result["size_sparsity"].mean(2), result["size_same"].mean((2, 3))  # [sizes, draws]
+            for axis, values in zip(axes[0], measures, strict=True):
+                of_draws = values.astype(float)
+                axis.plot(sizes, of_draws.mean(1), label=name, color=colour)
+                axis.plot(np.repeat(sizes, of_draws.shape[1]), of_draws.ravel(), MARKERS[number], markersize=3.5,
+                          alpha=0.6, color=colour)
+        for axis, label in zip(axes[0], ("sparsity S", "|cos| with the largest sample"), strict=True):
             axis.set(xscale="log", xlabel="tokens in the sample", ylabel=label)
         figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return figure
+
+
+def measures_table(models: Mapping[str, Measures]) -> str:
+    """Sparsity with its null, and N_sv, for each model and basis: means over head-pairs.
+
+    Example:
+        >>> flat = np.full((5, 2), 0.25)
+        >>> print(measures_table({"toy": {"sparsity": flat, "null": 2 * flat, "n_sv": 8 * flat}}).splitlines()[2])
+        | toy, 2 pairs | S (null) | 0.250 (0.50) | 0.250 (0.50) | 0.250 (0.50) | 0.250 (0.50) | 0.250 (0.50) |
+    """
+    rows = [f"| Mean over head-pairs | | {' | '.join(COMPARED)} |", "|---" * (2 + len(COMPARED)) + "|"]
+    for name, found in models.items():
+        S, null, N = (found[what] for what in ("sparsity", "null", "n_sv"))
+        of_null = [f"{s:.3f} ({z:.2f})" for s, z in zip(S.mean(1), null.mean(1), strict=True)]
+        rows.append(f"| {name}, {S.shape[1]} pairs | S (null) | {' | '.join(of_null)} |")
+        rows.append(f"| | N_sv | {' | '.join(f'{n:.1f}' for n in np.nanmean(N, 1))} |")
+    return "\n".join(rows)
+
+
+def answers_table(models: Mapping[str, Measures]) -> str:
+    """The share of prompts answered right with terms taken out of all circuit heads at once.
+
+    Example:
+        >>> print(answers_table({"toy": {"correct": np.eye(5, 6)}}).splitlines()[3])
+        | toy | whitened | 0.00 | 1.00 | 0.00 | 0.00 | 0.00 | 0.00 |
+    """
+    rows = [f"| Answers right | Basis | {' | '.join(TAKEN)} |", "|---" * (2 + len(TAKEN)) + "|"]
+    for name, found in models.items():
+        for basis in (PLAIN, WHITE, SPLIT):
+            shares = " | ".join(f"{share:.2f}" for share in found["correct"][basis])
+            rows.append(f"| {name} | {COMPARED[basis]} | {shares} |")
+    return "\n".join(rows)
+
+
+def stored_run_table(result: str = "bases-model") -> str:
+    """A stored run on a model that the reader has named, or one sentence where there is none."""
+    try:
+        yours = load(result)
+    except FileNotFoundError:
+        return f"No result `{result}` is stored here yet, so nothing is said about a large model."
+    none, first, top = (TAKEN.index(taken) for taken in ("nothing", "first", "top"))
+    rows = [
+        f"Stored is a run of {yours.info['config']['model']}, {len(yours['layer'])} head-pairs, means:",
+        "",
+        "| Basis | S (null) | N_sv | attention | without the largest term | right without the N_sv largest |",
+        "|---|---|---|---|---|---|",
+    ]
+    for b, name in enumerate(COMPARED):
+        S, null, N, kept = (yours[f"summary_{what}"][b] for what in ("sparsity", "null", "n_sv", "attention"))
+        rows.append(
+            f"| {name} | {S.mean():.3f} ({null.mean():.2f}) | {np.nanmean(N):.1f} | {kept[none].mean():.2f} |"
+            f" {kept[first].mean():.2f} | {yours['summary_correct'][b, top]:.2f} |"
+        )
+    return "\n".join(rows)

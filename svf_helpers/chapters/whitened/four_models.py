@@ -21,19 +21,13 @@ _KINDS_ALONE = list(FAMILIES).index("kinds")
 def four_models(small: Result, large: Result, again: Result) -> dict[str, Measures]:
     """What was measured in each trained model at the end of its training.
 
-    Args:
-        small: "bases-pocket-gpt2".
-        large: "bases-pocket-pythia".
-        again: "bases-seeds", the same recipe from other seeds.
-
-    Returns:
-        Name of a model -> "sparsity", "null", "n_sv" [bases, heads], "attention" [bases, removals, heads], "correct"
-        [bases, removals], "cosine" and "cosine_high" [bases, heads, sides, ways, families].
+    Read from "bases-pocket-gpt2", "bases-pocket-pythia" and "bases-seeds", the same recipe from other seeds. For each
+    model there are "sparsity", "null", "n_sv" [bases, heads], "attention" [bases, removals, heads], "correct" [bases,
+    removals], "cosine" and "cosine_high" [bases, heads, sides, ways, families].
 
     Example:
         >>> from svf_helpers.experiments import load
-        >>> models = four_models(*(load(f"bases-{name}") for name in ("pocket-gpt2", "pocket-pythia", "seeds")))
-        >>> list(models)
+        >>> list(four_models(*(load(f"bases-{name}") for name in ("pocket-gpt2", "pocket-pythia", "seeds"))))
         ['pocket-gpt2', 'pocket-pythia', 'pythia, seed 1', 'pythia, seed 2']
     """
     places = {"pocket-gpt2": (small, ""), "pocket-pythia": (large, "")}
@@ -46,28 +40,15 @@ def four_models(small: Result, large: Result, again: Result) -> dict[str, Measur
 
 
 def of_all(models: Mapping[str, Measures], what: str) -> Float[np.ndarray, "... heads"]:
-    """One measure of all models, with their heads one after the other.
-
-    Args:
-        models: from :func:`four_models`.
-        what: "sparsity", "null", "n_sv" or "attention".
-
-    Example:
-        >>> of_all({"a": {"n_sv": np.ones((5, 2))}, "b": {"n_sv": np.ones((5, 3))}}, "n_sv").shape
-        (5, 5)
-    """
+    """One measure ("sparsity", "null", "n_sv" or "attention") of all models, with their heads one after the other."""
     return np.concatenate([found[what] for found in models.values()], -1)
 
 
 def above_null(found: Mapping[str, np.ndarray] | Result, way: str = "reading") -> Bool[np.ndarray, "*of heads sides"]:
     """Whether a leading direction's |cos| with the kind chosen for it is above the 95 % point of rotated bases.
 
-    Args:
-        found: one of :func:`four_models`, or a stored result with all of its checkpoints.
-        way: "reading" or "pattern".
-
-    Returns:
-        For "weights", "whitened" and "centred", the bases that have a null of their own.
+    Of one of :func:`four_models`, or of a stored result with all of its checkpoints; for "weights", "whitened" and
+    "centred", the bases that have a null of their own.
 
     Example:
         >>> from svf_helpers.experiments import load
@@ -78,12 +59,7 @@ def above_null(found: Mapping[str, np.ndarray] | Result, way: str = "reading") -
 
 
 class Training(NamedTuple):
-    """One model at each of its checkpoints; ``solved`` is the number of the first that solves the task.
-
-    Example:
-        >>> Training._fields
-        ('step', 'sparsity', 'null', 'n_sv', 'cosine', 'cosine_null', 'solved')
-    """
+    """One model at each of its checkpoints; ``solved`` is the number of the first that solves the task."""
 
     step: Int[np.ndarray, " checkpoints"]
     sparsity: Float[np.ndarray, "checkpoints bases heads"]

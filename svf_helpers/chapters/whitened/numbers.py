@@ -28,16 +28,8 @@ _BASES = {"plain": PLAIN, "white": WHITE}  # as the glued names have it -> its p
 def numbers(small: Result, large: Result, again: Result, moments: HeadMoments) -> dict[str, str]:
     """Every number of the chapter's prose and captions, by name.
 
-    Args:
-        small: "bases-pocket-gpt2".
-        large: "bases-pocket-pythia".
-        again: "bases-seeds".
-        moments: of ``pocket-gpt2``, gathered on the page.
-
-    Example:
-        >>> from svf_helpers.experiments import load
-        >>> training_numbers(load("bases-pocket-pythia"))["checkpoints"]  # one of its parts
-        '24'
+    Stored are "bases-pocket-gpt2", "bases-pocket-pythia" and "bases-seeds"; the moments are those of ``pocket-gpt2``,
+    gathered on the page.
     """
     models = four_models(small, large, again)
     return (
@@ -93,20 +85,16 @@ def change_numbers(models: Mapping[str, Measures]) -> dict[str, str]:
 def training_numbers(large: Result) -> dict[str, str]:
     """``pocket-pythia`` along its training: before there is a circuit, and at the end."""
     found = along_training(large)
-    early = found.sparsity[: found.solved // 2]
+    early, ends = found.sparsity[: found.solved // 2], {"plain": PLAIN, "whitened": WHITE}
     return {
         "checkpoints": str(len(found.step)),
         "pythia-pairs": str(found.sparsity.shape[2]),
         "solves": f"{found.step[found.solved]:,}",
         "early-gap": f"{(early[:, PLAIN] - early[:, WHITE]).mean():.2f}",
-        **{f"S-{name}-after": f"{found.sparsity[-1, b].mean():.2f}" for name, b in _names()},
-        **{f"cos-{name}-after": f"{found.cosine[-1, b]:.2f}" for name, b in _names()},
-        **{f"cos-null-{name}-after": f"{found.cosine_null[-1, b]:.2f}" for name, b in _names()},
+        **{f"S-{name}-after": f"{found.sparsity[-1, b].mean():.2f}" for name, b in ends.items()},
+        **{f"cos-{name}-after": f"{found.cosine[-1, b]:.2f}" for name, b in ends.items()},
+        **{f"cos-null-{name}-after": f"{found.cosine_null[-1, b]:.2f}" for name, b in ends.items()},
     }
-
-
-def _names() -> tuple[tuple[str, int], ...]:
-    return ("plain", PLAIN), ("whitened", WHITE)
 
 
 def standing_out_numbers(models: Mapping[str, Measures], large: Result) -> dict[str, str]:
@@ -127,6 +115,7 @@ def standing_out_numbers(models: Mapping[str, Measures], large: Result) -> dict[
 def centring_numbers(models: Mapping[str, Measures], small: Result, moments: HeadMoments) -> dict[str, str]:
     """Queries whitened with their covariance instead of their raw second moment: how little that changes."""
     S = of_all(models, "sparsity")
+    assert moments.query_mean is not None  # moments that were gathered from text have it
     share = moments.query_mean.square().sum(-1) / moments.query.diagonal(0, -2, -1).sum(-1)  # [layers, heads]
     of_circuit = share[small["layer"].tolist(), small["head"].tolist()]
     return {
@@ -142,7 +131,7 @@ def removal_numbers(models: Mapping[str, Measures]) -> dict[str, str]:
     nothing, first, top = (TAKEN.index(taken) for taken in ("nothing", "first", "top"))
     left = attention[:, first] / attention[:, nothing]
     needed = {name: found["correct"][[PLAIN, WHITE, SPLIT], top].max() for name, found in models.items()}
-    idle = max(needed, key=needed.get)
+    idle = max(needed, key=lambda name: needed[name])
     found = {
         "first-better": str((attention[WHITE, first] < attention[PLAIN, first]).sum()),
         "idle-seed": idle.split()[-1],

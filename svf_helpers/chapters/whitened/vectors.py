@@ -16,15 +16,8 @@ def head_vectors(
 ) -> tuple[Float[Tensor, "tokens r"], Float[Tensor, "tokens r"]]:
     """Queries and keys of one head, one row for each token, in float64; biases are in them, rotations are not.
 
-    Args:
-        model: a TransformerBridge.
-        batches: tokens of texts; those of one batch have the same length.
-        layer: which layer.
-        head: which of its heads.
-        at: which tokens of each text, e.g. ``slice(-1, None)`` for the last.
-
-    Raises:
-        ValueError: for a layer that the model does not have, or an attention that is not covered.
+    The tokens of texts come in batches of one length each; ``at`` says which tokens of each text are taken, e.g.
+    ``slice(-1, None)`` the last.
 
     Example:
         >>> from svf_helpers.language_models import load_model

@@ -17,18 +17,7 @@ from svf_helpers.language_models.terms import HeadTerms
 
 
 def rotated_terms(found: HeadTerms, draws: int, seed: int = 0) -> Float[Tensor, "draws m"]:
-    """The first head's terms at the first pair of tokens under rotations of its basis.
-
-    Args:
-        found: from ``head_terms_batch``, for one query and one key in each prompt.
-        draws: how many rotations.
-        seed: of them.
-
-    Example:
-        >>> one = torch.ones(1, 1, 3)
-        >>> rotated_terms(HeadTerms(one, one.sum(-1), one, one, one, ((0, 0),)), draws=5).shape
-        torch.Size([5, 3])
-    """
+    """The first head's terms at the first pair of tokens under rotations of its basis."""
     x, S, y = (part[0, 0] for part in (found.query, found.S, found.key))
     return null_terms(x, S, y, draws=draws, generator=torch.Generator().manual_seed(seed))
 
@@ -36,22 +25,7 @@ def rotated_terms(found: HeadTerms, draws: int, seed: int = 0) -> Float[Tensor, 
 def split_counts(
     model, prompts: Prompts, head: CircuitHead, frame: HeadBases, draws: int = 8
 ) -> Int[Tensor, "draws prompts"]:
-    """N_sv of one head in each prompt, in random splits of its basis: the same sum along random directions.
-
-    Args:
-        model: a TransformerBridge.
-        prompts: with the head's roles.
-        head: which head.
-        frame: its basis, from ``head_bases``.
-        draws: how many splits.
-
-    Example:
-        >>> from svf_helpers.language_models import head_bases, load_model
-        >>> from svf_helpers.pocket import pocket_prompts
-        >>> model, head = load_model("pocket-gpt2", device="cpu"), CircuitHead("", 0, 3, "END", "S2")
-        >>> split_counts(model, pocket_prompts(6), head, head_bases(model, "weights", [(0, 3)]), draws=2).shape
-        torch.Size([2, 6])
-    """
+    """N_sv of one head in each prompt, in random splits of its basis: the same sum along random directions."""
     splits = (random_rank_one_basis(frame, torch.Generator().manual_seed(seed)) for seed in range(draws))
     return torch.stack([circuit_terms(model, prompts, [head], split, draws=1).n_sv[0] for split in splits])
 
@@ -63,10 +37,7 @@ def sparsity_of_turned(
 
     The terms are taken in the split x √S, y √S, which any such turn leaves exact: they still sum to ρ.
 
-    Args:
-        found: from ``head_terms_batch``, for one query and one key in each prompt.
-        degrees: by how much.
-        ranks: of which two singular values, from 1.
+    Ranks, from 1, are those of two singular values. There is one query and one key in each prompt.
 
     Example:
         >>> x = torch.tensor([[[1.0, 2.0]]])

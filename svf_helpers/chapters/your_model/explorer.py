@@ -8,6 +8,7 @@ bundled weights when the explorer is made: one run of the model for each checkpo
 from __future__ import annotations
 
 import functools
+from itertools import product
 from typing import NamedTuple
 
 import torch
@@ -29,10 +30,6 @@ class HeadState(NamedTuple):
     """One head at one pair of tokens: terms by falling singular value, and attention from the query to each word.
 
     ``needed`` is N_sv, 0 where the relative attention is not positive. ``query`` and ``key`` are places in ``words``.
-
-    Example:
-        >>> HeadState._fields
-        ('words', 'query', 'key', 'terms', 'relative', 'attention', 'needed', 'spread')
     """
 
     words: tuple[str, ...]
@@ -46,16 +43,9 @@ class HeadState(NamedTuple):
 
 
 def head_state(step: int, layer: int, head: int, pair: int) -> HeadState:
-    """One head of ``pocket-pythia`` at a checkpoint.
+    """One head of ``pocket-pythia`` at a checkpoint, at one of ``PAIRS``, by its number from 1.
 
-    Args:
-        step: of training, a bundled checkpoint.
-        layer: which layer, from 0.
-        head: which of its heads, from 0.
-        pair: number of the pair of tokens in ``PAIRS``, from 1.
-
-    Raises:
-        ValueError: for a step without a checkpoint, a layer, head or pair that there is not.
+    A step without a checkpoint, or a layer, head or pair that there is not, is a ``ValueError``.
 
     Example:
         >>> state = head_state(3_600, 2, 1, 1)
@@ -72,16 +62,25 @@ def head_state(step: int, layer: int, head: int, pair: int) -> HeadState:
     words, roles = _sentence()
     query, key = (roles[role] for role in PAIRS[pair - 1])
     terms = found.terms[pair - 1, layer * heads + head]
-    return HeadState(
-        words,
-        query,
-        key,
-        tuple(terms.tolist()),
-        float(terms.sum()),
-        tuple(found.patterns[layer, head, query].tolist()),
-        int(n_sv(terms)),
-        float(sparsity(terms)),
-    )
+    attention = tuple(found.patterns[layer, head, query].tolist())
+    return HeadState(words, query, key, tuple(terms.tolist()), float(terms.sum()), attention, int(n_sv(terms)),
+                     float(sparsity(terms)))
+
+
+def all_states(step: int) -> dict[str, dict[str, HeadState]]:
+    """What each head does at each pair of tokens at a checkpoint: "END→S2" and the like -> "layer.head" -> its state.
+
+    Example:
+        >>> states = all_states(checkpoints()[-1])
+        >>> [name for name, state in states["END→S2"].items() if state.attention[state.key] > 0.5]
+        ['1.1', '3.3']
+    """
+    layers, heads = _checkpoint(step).patterns.shape[:2]
+    places = list(product(range(layers), range(heads)))
+    return {
+        "→".join(pair): {f"{layer}.{head}": head_state(step, layer, head, number) for layer, head in places}
+        for number, pair in enumerate(PAIRS, 1)
+    }
 
 
 def head_frame(checkpoint: float, layer: float, head: float, pair: float) -> Frame:
@@ -95,8 +94,9 @@ def head_frame(checkpoint: float, layer: float, head: float, pair: float) -> Fra
         {'text': '3,600'}
     """
     checkpoint, layer, head, pair = (round(value) for value in (checkpoint, layer, head, pair))
-    step = _steps()[checkpoint]
-    state, frame = head_state(step, layer, head, pair), {}
+    step = checkpoints()[checkpoint]
+    state = head_state(step, layer, head, pair)
+    frame: Frame = {}
     for k, value in enumerate([*state.terms, state.relative]):
         frame[f"bar-{k}"] = {"y2": rounded(_UP(value), 0)}
     for k, value in enumerate(state.attention):
@@ -109,15 +109,10 @@ def head_frame(checkpoint: float, layer: float, head: float, pair: float) -> Fra
 
 
 def head_frames() -> FrameExplorer:
-    """All heads of ``pocket-pythia``, for a page without a kernel. End a cell with the call; it takes seconds.
-
-    Example:
-        >>> head_frames()
-        <FrameExplorer 'Heads of a small transformer', 400 frames>
-    """
-    layers, heads = _checkpoint(_steps()[-1]).patterns.shape[:2]
-    steps = {number: f"{step:,}" for number, step in enumerate(_steps())}
-    pairs = {number: "→".join(pair) for number, pair in enumerate(PAIRS, 1)}
+    """All heads of ``pocket-pythia``, for a page without a kernel. End a cell with the call; it takes seconds."""
+    layers, heads = _checkpoint(checkpoints()[-1]).patterns.shape[:2]
+    steps: dict[float, str] = {number: f"{step:,}" for number, step in enumerate(checkpoints())}
+    pairs: dict[float, str] = {number: "→".join(pair) for number, pair in enumerate(PAIRS, 1)}
     sliders = (
         Slider("checkpoint", "checkpoint (training step)", CHECKPOINTS, CHECKPOINTS[-1], words=steps),
         Slider("layer", "layer", tuple(range(layers)), 2),
@@ -128,12 +123,7 @@ def head_frames() -> FrameExplorer:
 
 
 def head_explorer():
-    """The same explorer with ipywidgets, where a kernel runs.
-
-    Example:
-        >>> type(head_explorer()).__name__
-        'VBox'
-    """
+    """The same explorer with ipywidgets, where a kernel runs."""
     return head_frames().live()
 
 
@@ -154,7 +144,8 @@ def _prompt():
 
 
 @functools.cache
-def _steps() -> tuple[int, ...]:
+def checkpoints() -> tuple[int, ...]:
+    """The steps at which the explorer's model is stored."""
     from svf_helpers.language_models.checkpoints import step_of
     from svf_helpers.pocket import revisions
 
@@ -165,8 +156,8 @@ def _steps() -> tuple[int, ...]:
 def _checkpoint(step: int) -> _Checkpoint:
     from svf_helpers.language_models import head_terms_batch, load_model
 
-    if step not in _steps():
-        raise ValueError(f"step = {step}: the checkpoints of {MODEL} are {', '.join(map(str, _steps()))}")
+    if step not in checkpoints():
+        raise ValueError(f"step = {step}: the checkpoints of {MODEL} are {', '.join(map(str, checkpoints()))}")
     model, prompt = load_model(MODEL, f"step{step}", device="cpu"), _prompt()
     tokens = prompt.tokens[None]
     query, key = (torch.tensor([[prompt.roles[role] for role in side]]) for side in zip(*PAIRS, strict=True))

@@ -12,8 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from svf_helpers.attention import n_sv, sparsity
-from svf_helpers.chapters.your_model.every_head import checkpoints
-from svf_helpers.chapters.your_model.explorer import CHECKPOINTS, HeadState
+from svf_helpers.chapters.your_model.explorer import CHECKPOINTS, HeadState, checkpoints
 from svf_helpers.chapters.your_model.pair import Pair
 from svf_helpers.language_models.circuit_terms import CircuitTerms
 from svf_helpers.language_models.terms import HeadTerms
@@ -38,25 +37,11 @@ def numbers(
 ) -> dict[str, str]:
     """Every number of the chapter's prose and captions, by name.
 
-    Args:
-        name: of the model.
-        pair: the sentence and its two tokens.
-        looks: attention of the query in every head.
-        chosen: (layer, head) of the head that goes on.
-        rows: basis -> its terms [m] and the same under rotations [draws, m].
-        elsewhere: its attention in other prompts.
-        many: basis -> its terms in these prompts.
-        states: pair -> head -> what the bundled model does at its last checkpoint, from ``all_states``.
-        at_keys: the head's terms at every key that the query sees.
-        untrained: basis -> terms of all heads of an untrained model.
-        changed: sample of text -> mean sparsity in the whitened basis of that sample.
-        agreement: the same samples -> |cos| of each singular vector with that of the whole sample.
-        turned: sparsities with two vectors turned.
-        all_heads: terms of all heads at every key.
-
-    Example:
-        >>> explorer_numbers({"END→S2": {}})["last-step"]  # one of its parts
-        '3,600'
+    For the chosen head (layer, head): its attention from the pair's query (``looks`` is that of all heads), and in
+    other prompts; its terms in each basis, with those under rotations, and in these prompts; and at every key that the
+    query sees. ``states`` are of the bundled model at its last checkpoint, ``untrained`` terms of all heads of a model
+    that has learned nothing. For samples of text there is mean sparsity in the whitened basis of each (``changed``) and
+    |cos| of its singular vectors with those of the whole sample; ``turned`` are sparsities with two vectors turned.
     """
     attention = looks[chosen]
     return (
@@ -109,19 +94,15 @@ def many_numbers(
         "elsewhere-range": f"{elsewhere.min():.2f} to {elsewhere.max():.2f}",
         "P": str(len(elsewhere)),
         "above": f"{100 * (many['weights'].relative[0] > 0).double().mean():.0f}",
-        **{
-            f"under-{basis}": f"{100 * (found.sparsity < found.null).double().mean():.0f}"
-            for basis, found in many.items()
-        },
+        **{f"under-{basis}": f"{100 * (found.sparsity < found.null).double().mean():.0f}"
+           for basis, found in many.items()},
     }
 
 
 def explorer_numbers(states: Mapping[str, Mapping[str, HeadState]]) -> dict[str, str]:
     """The explorer's checkpoints, and the heads that do not look at a pair's key, at the last of them."""
     steps = checkpoints()
-    idle = [
-        state for heads in states.values() for state in heads.values() if state.attention[state.key] < 0.05
-    ]
+    idle = [state for heads in states.values() for state in heads.values() if state.attention[state.key] < 0.05]
     return {
         "shown-checkpoints": str(len(CHECKPOINTS)),
         "all-checkpoints": str(len(steps)),

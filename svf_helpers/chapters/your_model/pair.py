@@ -14,10 +14,6 @@ from svf_helpers.ioi import CircuitHead, Prompt, Prompts
 
 class Pair(NamedTuple):
     """A text as tokens and as words, and the places of two of them; the key stands before the query.
-
-    Example:
-        >>> Pair._fields
-        ('tokens', 'words', 'query', 'key')
     """
 
     tokens: Int[Tensor, "1 pos"]
@@ -29,15 +25,8 @@ class Pair(NamedTuple):
 def find_pair(model, text: str, query: str, key: str, prepend_bos: bool = True) -> Pair:
     """Where two words stand in a text: the last ``query``, and the last ``key`` before it.
 
-    Args:
-        model: a TransformerBridge; its tokenizer is asked.
-        text: with both words in it.
-        query: a word that the tokenizer keeps in one piece.
-        key: another one, said before it.
-        prepend_bos: whether the start token stands before the text.
-
-    Raises:
-        ValueError: where one of the two is not a token of its own, in this order.
+    The words have to be tokens of their own, in this order, else that is a ``ValueError``. ``prepend_bos`` says whether
+    the start token stands before the text.
 
     Example:
         >>> from svf_helpers.language_models import load_model
@@ -56,41 +45,16 @@ def find_pair(model, text: str, query: str, key: str, prepend_bos: bool = True) 
 
 
 def own_prompts(model, texts: Sequence[str], query: str, key: str, prepend_bos: bool = True) -> Prompts:
-    """Sentences of the reader's own as prompts, with the query as END and the key as S2.
-
-    Args:
-        model: a TransformerBridge.
-        texts: with both words in each.
-        query: as in :func:`find_pair`.
-        key: likewise.
-        prepend_bos: likewise.
-
-    Raises:
-        ValueError: as :func:`find_pair`, and for no texts.
-
-    Example:
-        >>> from svf_helpers.language_models import load_model
-        >>> model = load_model("pocket-pythia", device="cpu")
-        >>> texts = ["Then, Amy and Tom met. Amy gave a key to", "At the park, Tom and Amy met. Tom gave a key to"]
-        >>> prompts = own_prompts(model, texts, "to", "Amy")
-        >>> prompts.at("END").tolist(), prompts.at("S2").tolist()
-        ([12, 14], [8, 7])
-    """
+    """Sentences of the reader's own as prompts, with the query as END and the key as S2, as :func:`find_pair` does."""
     found = [find_pair(model, text, query, key, prepend_bos) for text in texts]
-    no_answer = {"answer": 0, "wrong": 0, "order": ""}  # what follows the query is not asked
-    return Prompts([
-        Prompt(text, pair.tokens[0], {"END": pair.query, "S2": pair.key}, **no_answer)
+    return Prompts([  # what follows the query is not asked
+        Prompt(text, pair.tokens[0], {"END": pair.query, "S2": pair.key}, answer=0, wrong=0, order="")
         for text, pair in zip(texts, found, strict=True)
     ])
 
 
 def attention_from(model, tokens: Int[Tensor, "1 pos"], query: int) -> Float[Tensor, "layers heads pos"]:
-    """The attention of one token on all others, in every head.
-
-    Args:
-        model: a TransformerBridge.
-        tokens: of one text.
-        query: the place of the token that looks.
+    """The attention of one token, the query, on all others, in every head.
 
     Example:
         >>> from svf_helpers.language_models import load_model
@@ -105,10 +69,6 @@ def attention_from(model, tokens: Int[Tensor, "1 pos"], query: int) -> Float[Ten
 def heads_by_attention(looks: Float[Tensor, "layers heads pos"], key: int) -> list[tuple[int, int]]:
     """All heads as (layer, head), first the one that gives the key the most attention.
 
-    Args:
-        looks: from :func:`attention_from`.
-        key: the place of the token that is looked at.
-
     Example:
         >>> heads_by_attention(torch.tensor([[[0.1], [0.4]], [[0.9], [0.0]]]), key=0)
         [(1, 0), (0, 1), (0, 0), (1, 1)]
@@ -117,20 +77,7 @@ def heads_by_attention(looks: Float[Tensor, "layers heads pos"], key: int) -> li
 
 
 def attention_at(model, prompts: Prompts, head: CircuitHead) -> Float[Tensor, " prompts"]:
-    """The attention of one head from its destination to its source, in each of some prompts.
-
-    Args:
-        model: a TransformerBridge.
-        prompts: with both roles.
-        head: which head, and its roles.
-
-    Example:
-        >>> from svf_helpers.language_models import load_model
-        >>> from svf_helpers.pocket import pocket_prompts
-        >>> model, head = load_model("pocket-gpt2", device="cpu"), CircuitHead("", 0, 3, "END", "S2")
-        >>> bool((attention_at(model, pocket_prompts(8), head) > 0.4).all())
-        True
-    """
+    """The attention of one head from its destination to its source, in each of some prompts."""
     name = f"blocks.{head.layer}.attn.hook_pattern"
     seen = model.run_with_cache(prompts.tokens, names_filter=name)[1][name]
     return seen[torch.arange(len(prompts)), head.head, prompts.at(head.destination), prompts.at(head.source)]

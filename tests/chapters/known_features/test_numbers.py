@@ -1,6 +1,5 @@
 """The numbers in the prose of the chapter on known features: all of them, and each the one that its name says."""
 
-
 import numpy as np
 import pytest
 import torch
@@ -8,14 +7,15 @@ import torch
 from svf_helpers.chapters.kit.known_features import KINDS, known_features
 from svf_helpers.chapters.kit.leading_terms import Sample
 from svf_helpers.chapters.known_features import both_models as both
+from svf_helpers.chapters.known_features.figures import answers_table, kinds_table
 from svf_helpers.chapters.known_features.numbers import numbers
 from svf_helpers.chapters.known_features.one_head import kind_cosines, leave_out, lengths_of_effect
 from svf_helpers.chapters.known_features.significance import holm, p_values, standing_out
-from svf_helpers.chapters.known_features.tables import answers_table, kinds_table
 from svf_helpers.experiments import load
 from svf_helpers.experiments.store import Result
 from svf_helpers.pocket.facts import facts
 from tests.prose import names_in_prose
+from tests.refusals import refuses
 
 QUERY, KEY, READING, ALONE = 0, 1, 0, 1
 
@@ -183,7 +183,7 @@ def test_a_feature_left_out_takes_its_column_along(measured):
     assert "END" not in fewer.names
     assert torch.equal(fewer.value[..., 4:], features.value[..., 5:])
     assert torch.equal(fewer.among[..., :4], features.among[..., :4])
-    with pytest.raises(ValueError, match="no feature 'late': there are name, said before"):
+    with refuses(ValueError, "late", "name", "said before"):
         leave_out(features, "late")
     cosines = kind_cosines(measured.directions[0][:, 6], measured._replace(features=features), 0)
     assert list(cosines) == list(KINDS)
@@ -205,5 +205,5 @@ def test_tables_have_a_row_for_each_head_and_what_the_arrays_say(result):
 
 
 def test_another_way_is_refused(result):
-    with pytest.raises(ValueError, match="way 'writing': one of reading, pattern"):
+    with refuses(ValueError, "writing", "reading", "pattern"):
         both.leaning(result, "weights", "writing")

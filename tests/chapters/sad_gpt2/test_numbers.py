@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from svf_helpers.chapters.sad_gpt2.circuit import heads_of
+from svf_helpers.chapters.kit.circuits import heads_of
 from svf_helpers.chapters.sad_gpt2.numbers import numbers
 from svf_helpers.experiments import load
 from svf_helpers.language_models.circuits import CircuitTable

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from svf_helpers.attention import n_sv, sparsity
-from svf_helpers.chapters.sad_pythia.circuit import heads_of
+from svf_helpers.chapters.kit.circuits import heads_of
 from svf_helpers.chapters.sad_pythia.numbers import carrying, numbers
 from svf_helpers.chapters.sad_pythia.pocket_numbers import of_chance, of_ingredients, share_of_and
 from svf_helpers.experiments import load
@@ -33,8 +33,8 @@ def told(result=POCKET, pocket=POCKET, **live):
     given = of_terms() | {
         "flat": 0.45,
         "four": np.array([3, 0]),
-        "moved": {0: torch.tensor([4.0, 0, 0, 0]), 5: torch.tensor([1.0, 1, 1, 1])},
-        "unmoved": torch.tensor([1.0, 1, 0, 0]),
+        "moved": {0: torch.tensor([4.0, 0, 0, 0]).repeat(4), 5: torch.ones(16)},
+        "unmoved": torch.tensor([1.0, 1, 0, 0]).repeat(4),
         "turned": 4,
     }
     return numbers(result, pocket, **given | live)
@@ -151,7 +151,7 @@ def test_ranks_and_shares_of_single_terms():
     assert found["carry"] == f"falls from 13.0 to {1:.1f}"  # 13 of 16 equal terms carry 80 %
     assert found["sparser-heads"] == str(HEADS)
     assert found["four-S"] == f"{(6**2 / 26) / 16:.2f} and {1 / 16:.2f}"  # of the heads named
-    assert carrying(terms[0, 0], share=1.0) == 16
+    assert carrying(terms[0, :1], share=1.0).tolist() == [16]
 
 
 def test_the_token_after_the_first_subject_is_looked_up():
@@ -189,9 +189,9 @@ def test_a_match_is_a_correlation_within_cases():
 
 
 def test_each_ingredient_has_its_curve():
-    parts = {name: np.full((2, 1, 1), 0.5) for name in ("terms", "coordinates", "mismatched", "spectrum")}
+    parts = {name: np.full((3, 2, 1), 0.5) for name in ("terms", "coordinates", "mismatched", "spectrum")}
     for name, end in zip(parts, (0.1, 0.2, 0.3, 0.4), strict=True):
-        parts[name][1] = end
+        parts[name][-1] = end
     found = told(parts=parts)
     ends = [found[f"part-{name}"].split()[-1] for name in ("all", "coord", "mixed", "sigma")]
     assert ends == ["0.10", "0.20", "0.30", "0.40"]

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from svf_helpers.chapters.whitened.compared_bases import COMPARED, TAKEN
+from svf_helpers.chapters.whitened.figures import answers_table, measures_table
 from svf_helpers.chapters.whitened.four_models import above_null, along_training, four_models
 from svf_helpers.chapters.whitened.numbers import numbers
-from svf_helpers.chapters.whitened.tables import answers_table, measures_table
 from svf_helpers.chapters.whitened.vectors import head_vectors
 from svf_helpers.experiments import load
 from svf_helpers.experiments.store import Result

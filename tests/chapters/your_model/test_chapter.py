@@ -17,6 +17,7 @@ from svf_helpers.chapters.kit.style import OKABE_ITO
 from svf_helpers.chapters.your_model.figures import FIT, term_picture
 from svf_helpers.language_models import head_terms_batch, load_model
 from tests import tiny_models
+from tests.refusals import refuses, unchecked
 
 BOOK = Path(__file__).parents[3] / "book"
 CELLS = [cell.source for cell in jupytext.read(BOOK / "your_model.md").cells if cell.cell_type == "code"]
@@ -113,31 +114,31 @@ def test_the_first_cells_on_the_other_bundled_model(capsys):
 
 @pytest.mark.parametrize("pair", [("to", "Zebedee"), ("Zebedee", "Simon"), ("Then", "Simon")])
 def test_a_word_that_is_no_token_before_the_query_is_named(pair):
-    with pytest.raises(ValueError, match=f"'{pair[0]}' and, before it, '{pair[1]}' have to be tokens of their own"):
+    with refuses(ValueError, *map(repr, pair)):
         first_cells(PAIR=pair)
 
 
-# what the chapter does wrongly: kind of error, and words that its message has to have
+# what the chapter does wrongly: kind of error, and names and numbers that its message has to have
 MESSAGES = {
-    "no network": ("ConnectionError", "the Hugging Face hub cannot be reached: check the name and your network"),
-    "a model that is not there": ("ValueError", "'gtp2' is no model on the Hugging Face hub"),
-    "a revision that is not there": ("ValueError", "EleutherAI/pythia-160m has no revision 'step7'"),
-    "the same, bundled": ("ValueError", "pocket-gpt2 has no revision 'step7': choose from"),
-    "a folder that is not there": ("FileNotFoundError", "no folder ./my-model: give a local folder"),
-    "a model that is too large": ("MemoryError", "EleutherAI/pythia-12b does not fit into the memory of"),
-    "a name in two tokens": ("ValueError", "this tokenizer splits S1, 'Amy Clara', into 2 tokens"),
-    "a word that is not known": ("ValueError", "not in this tokenizer's vocabulary: Zebedee"),
-    "a subject said once": ("ValueError", "the subject must be said twice"),
-    "a space at the end": ("ValueError", "ends with a space"),
-    "key after query": ("ValueError", "key 5 comes after its query 3"),
-    "the first token as query": ("ValueError", "query = 0 sees a single key"),
-    "beyond the end": ("ValueError", "query = 19: positions are 0 to 18"),
-    "asked to refuse": ("ValueError", "relative attention is not positive in 1 of 1 cases"),
-    "too little text": ("ValueError", "moments need at least 160, 10 for each dimension"),
-    "64 prompts at once": ("MemoryError", "do not fit into memory on cpu: try batches of 32"),
-    "one prompt": ("MemoryError", "try shorter prompts, or a smaller model"),
-    "Gemma2ForCausalLM": ("ValueError", "caps its attention logits softly (at 50.0)"),
-    "Qwen3ForCausalLM": ("ValueError", "normalises queries and keys (QK-norm)"),
+    "no network": ("ConnectionError", "hub"),
+    "a model that is not there": ("ValueError", "'gtp2'"),
+    "a revision that is not there": ("ValueError", "EleutherAI/pythia-160m", "'step7'"),
+    "the same, bundled": ("ValueError", "pocket-gpt2", "'step7'"),
+    "a folder that is not there": ("FileNotFoundError", "./my-model"),
+    "a model that is too large": ("MemoryError", "EleutherAI/pythia-12b"),
+    "a name in two tokens": ("ValueError", "S1", "'Amy Clara'", "2"),
+    "a word that is not known": ("ValueError", "Zebedee"),
+    "a subject said once": ("ValueError", "subject"),
+    "a space at the end": ("ValueError", "space"),
+    "key after query": ("ValueError", "5", "3"),
+    "the first token as query": ("ValueError", "query = 0"),
+    "beyond the end": ("ValueError", "query = 19", "18"),
+    "asked to refuse": ("ValueError", "1"),
+    "too little text": ("ValueError", "160", "10"),
+    "64 prompts at once": ("MemoryError", "cpu", "32"),
+    "one prompt": ("MemoryError", "prompts"),
+    "Gemma2ForCausalLM": ("ValueError", "50.0"),
+    "Qwen3ForCausalLM": ("ValueError", "QK-norm"),
 }
 
 
@@ -154,13 +155,14 @@ def test_messages_in_the_chapter_are_those_of_the_code(capsys):
     prompts = next(source for source in rest if "ioi_prompts(" in source)
     run(prompts, space)
     capsys.readouterr()
-    for source in rest[first : last + 1]:
-        run(source, space)
+    with unchecked():
+        for source in rest[first : last + 1]:
+            run(source, space)
     found = messages(capsys.readouterr().out)
     assert set(found) == set(MESSAGES)
-    for what, (kind, words) in MESSAGES.items():
+    for what, (kind, *words) in MESSAGES.items():
         assert found[what][0] == kind, what
-        assert words in found[what][1], what
+        assert [word for word in words if word not in found[what][1]] == [], what
 
     notebook = json.loads((BOOK / "your_model.ipynb").read_text())
     outputs = [out for cell in notebook["cells"] for out in cell.get("outputs", [])]
@@ -173,7 +175,7 @@ def test_messages_in_the_chapter_are_those_of_the_code(capsys):
 def test_half_precision_is_refused_as_the_checklist_says():
     model = load_model("pocket-pythia", device="cpu").to(torch.bfloat16)
     tokens = model.to_tokens("Then, Simon and Andrew were working at the restaurant.", prepend_bos=True)
-    with pytest.raises(ArithmeticError, match="in half precision: load it in float32"):
+    with refuses(ArithmeticError, "half precision", "float32"):
         head_terms_batch(model, tokens, query=10, key=3)
 
 
@@ -194,17 +196,3 @@ def test_the_picture_shows_these_terms():
     long = term_picture(["w"] * 90, np.full(90, 1 / 90), 5, {"plain": (terms, rotated)})
     assert len(long.axes[0].patches) == FIT
     figure.canvas.draw()
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        ((["a"], np.ones(1), 1, {"plain": (np.ones(2), np.ones((3, 2)))}), "key = 1: the tokens are 0 to 0"),
-        ((["a"], np.ones(1), 0, {}), "at least one"),
-        ((["a"], np.ones(1), 0, {"plain": (np.ones(2), np.ones((3, 4)))}), "plain: 2 terms, but 4 under rotation"),
-        ((["a"], np.ones(2), 0, {"plain": (np.ones(2), np.ones((3, 2)))}), "words"),
-    ],
-)
-def test_pictures_of_what_does_not_fit_are_refused(arguments, words):
-    with pytest.raises(ValueError, match=words):
-        term_picture(*arguments)

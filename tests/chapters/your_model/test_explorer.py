@@ -8,6 +8,7 @@ from svf_helpers.chapters.your_model import explorer as head_widget
 from svf_helpers.chapters.your_model.explorer import (
     CHECKPOINTS,
     PAIRS,
+    checkpoints,
     head_explorer,
     head_frame,
     head_frames,
@@ -15,6 +16,7 @@ from svf_helpers.chapters.your_model.explorer import (
 )
 from svf_helpers.language_models import load_model
 from svf_helpers.pocket import pocket_tokenizer, revisions
+from tests.refusals import refuses
 
 SETTINGS = [(0, 0, 0, 1), (502, 3, 1, 2), (3_600, 2, 1, 1), (3_600, 4, 3, 4)]
 
@@ -60,7 +62,7 @@ def test_the_sentence_is_marked_where_its_roles_are():
 
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_bars_and_words_say_the_numbers(setting):
-    checkpoint = head_widget._steps().index(setting[0])
+    checkpoint = checkpoints().index(setting[0])
     state, frame = head_state(*setting), head_frame(checkpoint, *map(float, setting[1:]))
     for k, value in enumerate([*state.terms, state.relative]):
         assert (234 - frame[f"bar-{k}"]["y2"]) / 16 == pytest.approx(value, abs=0.04)  # 16 pixels a logit
@@ -73,7 +75,7 @@ def test_bars_and_words_say_the_numbers(setting):
 def test_notes_are_true_of_their_state(explorer):
     seen = set()
     for checkpoint in CHECKPOINTS:
-        step = head_widget._steps()[checkpoint]
+        step = checkpoints()[checkpoint]
         for layer in range(5):
             for head in range(4):
                 for pair in range(1, len(PAIRS) + 1):
@@ -99,25 +101,25 @@ def test_it_is_small_and_works_with_and_without_a_kernel(explorer):
     live = head_explorer()
     *sliders, picture = live.children
     assert [slider.value for slider in sliders] == [23, 2, 1, 1]
-    assert [label for label, _ in sliders[0].options] == [f"{step:,}" for step in head_widget._steps()]
+    assert [label for label, _ in sliders[0].options] == [f"{step:,}" for step in checkpoints()]
     assert [label for label, _ in sliders[3].options] == ["→".join(pair) for pair in PAIRS]
     assert "3,600" in page
     assert "END→IO" in page
     before = picture.value
     sliders[0].value = 5  # a checkpoint that the page does not have
-    assert head_widget._steps()[5] not in [head_widget._steps()[k] for k in CHECKPOINTS]
+    assert checkpoints()[5] not in [checkpoints()[k] for k in CHECKPOINTS]
     assert picture.value != before
 
 
 @pytest.mark.parametrize(
-    ("setting", "words"),
+    ("setting", "told"),
     [
-        ((7, 0, 0, 1), "step = 7: the checkpoints of pocket-pythia are 0, 16"),
-        ((0, 5, 0, 1), "layer = 5: pocket-pythia has layers 0 to 4"),
-        ((0, 0, -1, 1), "head = -1: pocket-pythia has heads 0 to 3"),
-        ((0, 0, 0, 5), "pair = 5: 1 to 4, END→S2"),
+        ((7, 0, 0, 1), ("step", 7, "pocket-pythia", 16)),
+        ((0, 5, 0, 1), ("layer", 5, 0, 4)),
+        ((0, 0, -1, 1), ("head", -1, 0, 3)),
+        ((0, 0, 0, 5), ("pair", 5, 4, "END→S2")),
     ],
 )
-def test_what_there_is_not_is_refused_by_name(setting, words):
-    with pytest.raises(ValueError, match=words):
+def test_what_there_is_not_is_refused_by_name(setting, told):
+    with refuses(ValueError, *told):
         head_state(*setting)

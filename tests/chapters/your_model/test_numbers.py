@@ -7,9 +7,8 @@ import torch
 
 from svf_helpers.attention import sparsity
 from svf_helpers.chapters.your_model.controls import rotated_terms, sparsity_of_turned, split_counts
-from svf_helpers.chapters.your_model.every_head import all_states, checkpoints
-from svf_helpers.chapters.your_model.explorer import PAIRS, HeadState, head_state
-from svf_helpers.chapters.your_model.messages import tiny_model, told
+from svf_helpers.chapters.your_model.explorer import PAIRS, HeadState, all_states, checkpoints, head_state
+from svf_helpers.chapters.your_model.messages import told
 from svf_helpers.chapters.your_model.numbers import numbers
 from svf_helpers.chapters.your_model.pair import (
     Pair,
@@ -25,6 +24,7 @@ from svf_helpers.language_models.circuit_terms import CircuitTerms
 from svf_helpers.language_models.terms import HeadTerms
 from svf_helpers.pocket import pocket_prompts
 from tests.prose import names_in_prose
+from tests.refusals import refuses
 
 WORDS = ["(start)", "Amy", "saw", "Tom", "and"]
 
@@ -152,7 +152,7 @@ def test_own_sentences_become_prompts_with_both_roles(model):
         pair = find_pair(model, text, "to", "Amy")
         assert prompt.roles == {"END": pair.query, "S2": pair.key}
         assert torch.equal(prompt.tokens, pair.tokens[0])
-    with pytest.raises(ValueError, match="'to' and, before it, 'Tim' have to be tokens of their own"):
+    with refuses(ValueError, "'to'", "'Tim'"):
         own_prompts(model, texts, "to", "Tim")
 
 
@@ -210,7 +210,7 @@ def test_all_states_are_those_of_the_explorer():
     assert list(states) == ["→".join(pair) for pair in PAIRS]
     assert all(len(heads) == 20 for heads in states.values())
     assert states["S2→S1"]["3.2"] == head_state(steps[-1], 3, 2, 2)
-    assert steps == sorted(steps)
+    assert list(steps) == sorted(steps)
 
 
 def test_a_thing_that_goes_well_is_said_to(capsys):
@@ -219,5 +219,3 @@ def test_a_thing_that_goes_well_is_said_to(capsys):
     said = capsys.readouterr().out.splitlines()
     assert said == ["two", "    (nothing goes wrong)", "seven",
                     "    ValueError: invalid literal for int() with base 10: 'seven'"]
-    with pytest.raises(ValueError, match="make 'Llama': one of Gemma2, Qwen3"):
-        tiny_model("Llama")
