@@ -27,7 +27,7 @@ def vectors_lock_in_order(result: Result) -> Verdict:
     """Share of seeds in which no pair locks before the pair of the next larger target (ties count for the paper)."""
     locked = lock_steps(result)
     later = np.diff(locked, axis=1)
-    ordered, strictly = (later >= 0).all(1), (later > 0).all(1)
+    ordered, strictly = np.all(later >= 0, axis=1), np.all(later > 0, axis=1)
     in_order = f"in order in {_share(ordered)} seeds ({strictly.sum()} without ties)"
     measured = f"{in_order}; median steps {list_of(np.median(locked, 0), ',.0f')} for pairs 1 to 4"
     differs = "a vector locks when the gap to its neighbours opens, mainly"

@@ -162,7 +162,7 @@ def _pair_lines(axis: Axes, steps: Steps, values: Float[Array, "K m"], labels: S
 
 def _cosine_lines(axis: Axes, steps: Steps, values: Float[Array, "K m"], labels: Sequence[str] | None = None) -> list:
     """|cos| of each pair, and the level from which a vector is locked."""
-    lines = _pair_lines(axis, steps, abs(values), labels)
+    lines = _pair_lines(axis, steps, np.abs(as_array(values, "values", 2)), labels)
     _level(axis, LOCKED)
     axis.set_ylim(0, 1.05)
     return lines

@@ -56,7 +56,7 @@ def _locks(result: Result) -> dict[str, str]:
     cosine = worse_side(result, "cosine")
     passed, locked = result["step"][(cosine > LOCKED).argmax(0)], lock_steps(result)
     later = np.diff(locked, axis=1)
-    ordered = (later >= 0).all(1)
+    ordered = np.all(later >= 0, axis=1)
     first = (locked == locked.min(1, keepdims=True)).sum(0)
     return {
         "lock-medians": list_of(np.median(locked, 0), ",.0f"),

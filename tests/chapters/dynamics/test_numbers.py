@@ -62,8 +62,10 @@ def test_a_pair_that_passes_and_falls_back_is_a_passer_not_locked():
 
 def test_settled_before_the_vector_of_the_pair_before():
     late = with_locks(5000, 5000, 5000, 5000)
-    feature = np.tile((STEP[:, None] >= np.array([100, 5000, 9000, 300])).astype(np.float32)[:, None], (1, 20, 1))
-    sides = {f"feature_to_final_{side}": feature for side in ("query", "key")}
+    sides = {}
+    for side, when in (("query", [100, 5000, 200, 300]), ("key", [100, 400, 9000, 300])):
+        settled = (STEP[:, None] >= np.array(when))[:, None]
+        sides[f"feature_to_final_{side}"] = np.tile(np.where(settled, 0.96, 0.94).astype(np.float32), (1, 20, 1))
     here = found(replace(late, arrays=late.arrays | sides))
     assert (here["after"], here["own"]) == ("20 of 60", "60 of 80")  # pair 3 alone is late, pair 2 in time
     assert (here["settle-first"], here["settle-last"]) == ("20", "0")
