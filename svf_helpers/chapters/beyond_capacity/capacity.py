@@ -55,25 +55,18 @@ def tight_frame(
     token stays as it is, and so does the attention loss. The plain SVD of the new weights is the whitened SVD of the
     old ones. Directions that no feature uses are dropped. Computed in float64.
 
-    Raises:
-        ValueError: for shapes that do not fit.
-
     Example:
         >>> W = torch.tensor([[2.0, 0.0], [0.0, 0.5]])
         >>> model = tight_frame(W, torch.eye(2), torch.eye(2))
         >>> model.W.diagonal().tolist(), (model.W_Q @ model.W_K.mT).diagonal().tolist()
         ([1.0, 1.0], [4.0, 0.25])
     """
-    for name, weights in (("W_Q", W_Q), ("W_K", W_K)):
-        if weights.shape[:-1] != W.shape[:-1]:
-            shapes = f"{name} {tuple(weights.shape)} and W {tuple(W.shape)}"
-            raise ValueError(f"{shapes}: must agree in all dimensions but the last")
     values, vectors = torch.linalg.eigh(gram(W.detach().double()))
     used = values > UNUSED * values[..., -1:]
     root = torch.where(used, values, 0).sqrt()
     back = torch.where(used, values, 1).rsqrt() * used
-    turn = lambda scale: (vectors * scale[..., None, :]) @ vectors.mT  # noqa: E731
-    return Rewritten(turn(back) @ W.double(), *(turn(root) @ weights.double() for weights in (W_Q, W_K)))
+    back, root = ((vectors * scale[..., None, :]) @ vectors.mT for scale in (back, root))
+    return Rewritten(back @ W.double(), root @ W_Q.double(), root @ W_K.double())
 
 
 def pair_logits(
@@ -92,7 +85,7 @@ def pair_logits(
         tensor([[5., 0.],
                 [0., 5.]])
     """
-    query, key = ([pair[side] for pair in pairs] for side in (0, 1))
+    query, key = map(list, zip(*pairs, strict=True))
     return (W[..., query].mT @ W_Q) @ (W[..., key].mT @ W_K).mT
 
 
@@ -113,7 +106,7 @@ def pair_cosines(
                 [0., 1.],
                 [0., 0.]])
     """
-    query, key = ([pair[side] for pair in pairs] for side in (0, 1))
+    query, key = map(list, zip(*pairs, strict=True))
     svd = qk_svd(W_Q, W_K)
     return torch.minimum(vector_cosines(W[..., query], svd.U), vector_cosines(W[..., key], svd.V))
 
@@ -128,14 +121,11 @@ def wrong_attention(M: Float[Tensor, "... N N"]) -> Float[Tensor, "... N N"]:
         tensor([[0.0000e+00, 5.0000e-01],
                 [1.2339e-04, 0.0000e+00]])
     """
-    right = M.diagonal(dim1=-2, dim2=-1)[..., :, None]
-    wrong = (M - right).sigmoid()
+    wrong = (M - M.diagonal(dim1=-2, dim2=-1)[..., :, None]).sigmoid()
     return wrong * (1 - torch.eye(M.shape[-1], dtype=M.dtype, device=M.device))
 
 
-def reconstruction_error(
-    W: Float[Tensor, "d n"], p: float = 0.52, count: int = 2000, seed: int = 0
-) -> float:
+def reconstruction_error(W: Float[Tensor, "d n"]) -> float:
     """Mean squared error of a dictionary's reconstruction ReLU(W^T W x + b), with the biases that serve it best.
 
     Measured on one sample of tokens, the same for every dictionary of n features.
@@ -144,8 +134,8 @@ def reconstruction_error(
         >>> reconstruction_error(torch.eye(3)) < 1e-9  # a dimension for each feature
         True
     """
-    generator = torch.Generator().manual_seed(seed)
-    x = strengths(torch.rand(W.shape[-1], count, generator=generator, dtype=torch.float64), p)
+    generator = torch.Generator().manual_seed(0)
+    x = strengths(torch.rand(W.shape[-1], 2000, generator=generator, dtype=torch.float64), 0.52)
     W = W.detach().double().cpu()
     read = W.mT @ (W @ x)
 
@@ -169,9 +159,7 @@ def draw_contexts(pairs: int, count: int = 4000, c: int = 4, p: float = 0.52, se
     return Contexts(drawn[:, 0], drawn[:, 1:])
 
 
-def attention_cost(
-    M: Float[Tensor, "N N"], targets: Sequence[float], contexts: Contexts
-) -> Float[Tensor, ""]:
+def attention_cost(M: Float[Tensor, "N N"], targets: Sequence[float], contexts: Contexts) -> Float[Tensor, ""]:
     """Mean KL divergence from the target attention to the one with logits x^T M y: 0 at best, unlike cross-entropy.
 
     Example:
@@ -179,8 +167,8 @@ def attention_cost(
         >>> attention_cost(torch.diag(torch.tensor([5.0, 3.0]).double()), [5, 3], contexts).item()
         0.0
     """
-    x, y = (part.to(M.device) for part in contexts)
-    aim = torch.as_tensor(targets, dtype=x.dtype, device=x.device)
+    x, y = contexts
+    aim = torch.tensor(targets, dtype=x.dtype)
     wanted = ((x * aim)[:, None] * y).sum(-1).log_softmax(-1)
     given = ((x @ M)[:, None] * y).sum(-1).log_softmax(-1)
     return (wanted.exp() * (wanted - given)).sum(-1).mean()
@@ -193,10 +181,7 @@ def least_squares_logits(targets: Sequence[float], rank: int, p: float = 0.52) -
     $K = E[xx^\top]$ the error is proportional to $\Vert K^{1/2}(M - T)\Vert_F^2$, and $K^{1/2}M$ is the truncated
     SVD of $K^{1/2}T$ (Eckart and Young).
 
-    Args:
-        targets: of the N pairs.
-        rank: the head's dimension, 1 to N.
-        p: feature probability. Towards 0 the lowest pairs get no logits at all.
+    With p towards 0 the lowest pairs get no logits at all.
 
     Raises:
         ValueError: for a rank outside 1 to N.
@@ -205,7 +190,7 @@ def least_squares_logits(targets: Sequence[float], rank: int, p: float = 0.52) -
         >>> least_squares_logits([5.0, 4.0, 1.0], rank=2, p=1e-9).diagonal().round(decimals=3)
         tensor([5., 4., 0.], dtype=torch.float64)
     """
-    aim = torch.as_tensor(targets, dtype=torch.float64)
+    aim = torch.tensor(targets, dtype=torch.float64)
     if not 1 <= rank <= len(aim):
         raise ValueError(f"rank = {rank}: from 1 to the number of pairs, {len(aim)}")
     # scaled by 3 / p: second moments of one feature p / 3, of two p^2 / 4
@@ -217,11 +202,6 @@ def least_squares_logits(targets: Sequence[float], rank: int, p: float = 0.52) -
 
 def best_logits(targets: Sequence[float], rank: int, contexts: Contexts) -> Fit:
     """The M of given rank with the least cost, searched from the least-squares one.
-
-    Args:
-        targets: of the N pairs.
-        rank: the head's dimension, 1 to N.
-        contexts: what to measure the cost on.
 
     Example:
         >>> fit = best_logits([6.0, 4.0], 2, draw_contexts(2))  # room for both
@@ -236,10 +216,7 @@ def best_logits(targets: Sequence[float], rank: int, contexts: Contexts) -> Fit:
 def grouped_logits(targets: Sequence[float], groups: Sequence[Sequence[int]], contexts: Contexts) -> Fit:
     """The M with the least cost in which each group of pairs has one vector, and none touches another group.
 
-    Args:
-        targets: of the N pairs.
-        groups: pairs by number; one that is in no group gets no logits.
-        contexts: what to measure the cost on.
+    Groups are of pairs by number; one that is in no group gets no logits.
 
     Raises:
         ValueError: for a pair that does not exist or stands in two groups.
@@ -251,7 +228,7 @@ def grouped_logits(targets: Sequence[float], groups: Sequence[Sequence[int]], co
         >>> shared.cost < alone.cost
         True
     """
-    aim = torch.as_tensor(targets, dtype=torch.float64)
+    aim = torch.tensor(targets, dtype=torch.float64)
     named = sorted(pair for group in groups for pair in group)
     if len(set(named)) < len(named) or not set(named) <= set(range(len(aim))):
         raise ValueError(f"groups = {groups}: different pairs from 0 to {len(aim) - 1}, each in one group at most")
@@ -263,7 +240,7 @@ def grouped_logits(targets: Sequence[float], groups: Sequence[Sequence[int]], co
     return _search([start, start], lambda a, b: same * a[:, None] * b, targets, contexts)
 
 
-def _search(start: list[Tensor], build: Callable[..., Tensor], targets, contexts: Contexts) -> Fit:
+def _search(start: list[Tensor], build: Callable[..., Tensor], targets: Sequence[float], contexts: Contexts) -> Fit:
     found = _least(lambda *free: attention_cost(build(*free), targets, contexts), start)
     M = build(*found)
     return Fit(M, attention_cost(M, targets, contexts).item())

@@ -1,13 +1,15 @@
 """Claims of the chapter beyond capacity: Figure 23, on the stored heads with more pairs of interest than dimensions."""
 
-import numpy as np
-import torch
+from jaxtyping import Bool
+from torch import Tensor
 
-from svf_helpers.chapters.beyond_capacity.capacity import pair_cosines, tight_frame
+from svf_helpers.chapters.beyond_capacity.stored_heads import stored_heads
 from svf_helpers.chapters.kit.claims import Verdict, claim
+from svf_helpers.chapters.kit.words import so_many
 from svf_helpers.experiments import Result
 
-ON = 0.9  # |cos| on both sides from which a pair counts as lying on a vector
+MIXED = "features keep more than their own lengths, the singular values lie close together, and their vectors mix"
+ONE = " (one seed)"
 
 
 @claim(
@@ -20,8 +22,7 @@ ON = 0.9  # |cos| on both sides from which a pair counts as lying on a vector
 def strong_pairs_keep_their_vectors(result: Result) -> Verdict:
     """Pairs 1 to 4 of all heads with six pairs or more, with the vector of their own rank; held to their share."""
     own, _ = _pairs(result, lam=4)
-    differs = "features keep more than their own lengths, the singular values lie close together, and their vectors mix"
-    return Verdict(own.mean() > 0.9, f"{_share(own)} strong pairs", float(own.mean()), differs)
+    return _mostly(own, "strong pairs", MIXED)
 
 
 @claim(
@@ -35,7 +36,7 @@ def weak_pairs_share_the_last_vector(result: Result) -> Verdict:
     """Pairs from the fifth on whose largest |cos| (worse side) is with the last vector; held to their share."""
     _, last = _pairs(result, lam=4)
     differs = "vectors mix; in nearly half of the heads at 20,000 steps two vectors are shared"
-    return Verdict(last.mean() > 0.9, f"{_share(last)} weak pairs lean to the last vector", float(last.mean()), differs)
+    return _mostly(last, "weak pairs lean to the last vector", differs)
 
 
 @claim(
@@ -45,7 +46,7 @@ def weak_pairs_share_the_last_vector(result: Result) -> Verdict:
 )
 def long_training_shows_the_papers_picture(result: Result) -> Verdict:
     """Both of the claims above, for the one seed that was trained for so long."""
-    return _both(*_pairs(result, lam=1, steps=80_000))
+    return _both(*_pairs(result, lam=1, steps=80_000), ONE)
 
 
 @claim(
@@ -55,7 +56,7 @@ def long_training_shows_the_papers_picture(result: Result) -> Verdict:
 )
 def as_tight_frames_they_show_it_too(result: Result) -> Verdict:
     """The same heads in coordinates in which the features' Gram matrix is the identity."""
-    return _both(*_pairs(result, lam=4, steps=80_000, tight=True))
+    return _both(*_pairs(result, lam=4, steps=80_000, tight=True), ONE)
 
 
 @claim(
@@ -68,8 +69,7 @@ def as_tight_frames_they_show_it_too(result: Result) -> Verdict:
 def strong_pairs_of_the_wide_head(result: Result) -> Verdict:
     """Pairs 1 to 9 of all heads with eleven pairs or more, with the vector of their own rank; held to their share."""
     own, _ = _pairs(result, lam=4)
-    differs = "features keep more than their own lengths, the singular values lie close together, and their vectors mix"
-    return Verdict(own.mean() > 0.9, f"{_share(own)} strong pairs", float(own.mean()), differs)
+    return _mostly(own, "strong pairs", MIXED)
 
 
 @claim(
@@ -81,29 +81,24 @@ def strong_pairs_of_the_wide_head(result: Result) -> Verdict:
 )
 def wide_heads_as_tight_frames(result: Result) -> Verdict:
     """Held to the share of strong pairs."""
-    own, last = _pairs(result, lam=4, steps=80_000, tight=True)
-    measured = f"{_share(own)} strong pairs on their vectors; {_share(last)} weak ones lean to the last"
     differs = "pairs near the cut divide two or three vectors; in many heads weak pairs lie on opposite sides of one"
-    return Verdict(bool(own.all() and last.all()), measured, float(own.mean()), differs)
+    return _both(*_pairs(result, lam=4, steps=80_000, tight=True), differs=differs)
 
 
-def _pairs(result: Result, tight: bool = False, **wanted) -> tuple[np.ndarray, np.ndarray]:
+def _pairs(
+    result: Result, lam: float, steps: int | None = None, tight: bool = False
+) -> tuple[Bool[Tensor, " strong"], Bool[Tensor, " weak"]]:
     """Of heads beyond capacity: strong pairs that lie on the vector of their rank, weak ones nearest to the last."""
-    r, m = result["summary_S"].shape[-1], result["W"].shape[-1] // 2
-    chosen = [result[name] == value for name, value in wanted.items()]
-    at = np.flatnonzero(np.all([*chosen, result["pairs"] > r], axis=0))
-    model = [torch.tensor(result[name][at]).double() for name in ("W", "W_Q", "W_K")]
-    cosines = pair_cosines(*(tight_frame(*model) if tight else model), [(k, k + m) for k in range(m)]).numpy()
-    own = cosines[:, range(r - 1), range(r - 1)] > ON
-    weak = [each[r - 1 : count].argmax(-1) == r - 1 for each, count in zip(cosines, result["pairs"][at], strict=True)]
-    return own.ravel(), np.concatenate(weak)
+    heads = stored_heads(result)
+    chosen = heads.beyond & (heads.lam == lam) & ((heads.steps == steps) | (steps is None))
+    return (heads.tight_frame() if tight else heads).aligned(chosen)
 
 
-def _both(own: np.ndarray, last: np.ndarray) -> Verdict:
-    held = bool(own.all() and last.all())
-    measured = f"{_share(own)} strong pairs on their vectors; {_share(last)} weak ones lean to the last (one seed)"
-    return Verdict(held, measured, float(own.mean()), None if held else "some pairs do not")
+def _mostly(hits: Bool[Tensor, " pairs"], what: str, differs: str) -> Verdict:
+    share = float(hits.double().mean())
+    return Verdict(share > 0.9, f"{so_many(hits)} {what}", share, differs)
 
 
-def _share(hits: np.ndarray) -> str:
-    return f"{int(hits.sum())} of {hits.size}"
+def _both(own: Bool[Tensor, " strong"], last: Bool[Tensor, " weak"], note: str = "", differs: str = "") -> Verdict:
+    measured = f"{so_many(own)} strong pairs on their vectors; {so_many(last)} weak ones lean to the last{note}"
+    return Verdict(bool(own.all() and last.all()), measured, float(own.double().mean()), differs or "some pairs do not")

@@ -8,67 +8,45 @@ import functools
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
 from svf_helpers.alignment import vector_cosines
-from svf_helpers.chapters.beyond_capacity.capacity import pair_logits, tight_frame, wrong_attention
+from svf_helpers.chapters.beyond_capacity.capacity import wrong_attention
+from svf_helpers.chapters.beyond_capacity.stored_heads import ON, Heads, stored_heads
 from svf_helpers.chapters.kit import svg
 from svf_helpers.chapters.kit.readout import readout, says
 from svf_helpers.chapters.kit.scene import Frame, FrameExplorer, Slider, rounded
 from svf_helpers.experiments import load
 from svf_helpers.qk import qk_svd
 
-OWN = 0.9  # |cos| on both sides from which a pair counts as lying on a vector
-
 
 class CapacityState(NamedTuple):
     """Of N pairs: |cos| with each singular vector on both sides, sigma, logits between pairs, and wrong attention."""
 
-    query: tuple[tuple[float, ...], ...]
-    key: tuple[tuple[float, ...], ...]
-    S: tuple[float, ...]
-    logits: tuple[tuple[float, ...], ...]
-    wrong: tuple[tuple[float, ...], ...]
+    query: list[list[float]]
+    key: list[list[float]]
+    S: list[float]
+    logits: list[list[float]]
+    wrong: list[list[float]]
 
     @property
-    def vectors(self) -> tuple[int, ...]:
+    def vectors(self) -> list[int]:
         """For each pair the vector, counted from 1, on which both its features lie (|cos| above .9); 0 for none."""
         both = np.minimum(self.query, self.key)
-        return tuple(int(row.argmax()) + 1 if row.max() > OWN else 0 for row in both)
+        return [int(row.argmax()) + 1 if row.max() > ON else 0 for row in both]
 
 
-def capacity_state(pairs: float, lam: float, steps: float, frame: float) -> CapacityState:
-    """What one stored head looks like.
-
-    Args:
-        pairs: number of pairs of interest; the head has 5 dimensions.
-        lam: weight of the attention loss.
-        steps: training steps.
-        frame: 0 for the head as trained, 1 for the same head in the coordinates of a tight frame.
-
-    Raises:
-        ValueError: for a setting that was not run, or another frame.
+def capacity_state(pairs: int, lam: float, steps: int, frame: int) -> CapacityState:
+    """What one stored head looks like, as trained (``frame`` 0) or in the coordinates of a tight frame (1).
 
     Example:
         >>> capacity_state(5, 4, 20_000, 0).vectors  # room for all
-        (1, 2, 3, 4, 5)
+        [1, 2, 3, 4, 5]
     """
-    stored = _stored()
-    wanted = {"pairs": pairs, "lam": lam, "steps": steps, "seed": 0}
-    found = np.flatnonzero(np.all([stored[name] == value for name, value in wanted.items()], axis=0))
-    if not len(found):
-        settings = "; ".join(f"{name}: {', '.join(f'{v:g}' for v in values)}" for name, values in _settings().items())
-        raise ValueError(f"pairs = {pairs:g}, lam = {lam:g}, steps = {steps:g} was not run. Stored are {settings}")
-    if frame not in (0, 1):
-        raise ValueError(f"frame = {frame}: 0 (as trained) or 1 (tight frame)")
-    model = [torch.tensor(stored[name][found[0]]).double() for name in ("W", "W_Q", "W_K")]
-    W, W_Q, W_K = tight_frame(*model) if frame else model
-    N, half = int(pairs), model[0].shape[-1] // 2
-    svd = qk_svd(W_Q, W_K)
-    M = pair_logits(W, W_Q, W_K, [(k, k + half) for k in range(N)])
-    sides = (vector_cosines(W[:, at : at + N], vectors) for at, vectors in ((0, svd.U), (half, svd.V)))
-    query, key, logits, wrong = (tuple(map(tuple, each.tolist())) for each in (*sides, M, wrong_attention(M)))
-    return CapacityState(query, key, tuple(svd.S.tolist()), logits, wrong)
+    heads = _heads(frame)
+    i, (query, key) = heads.find(lam, steps, pairs), map(list, zip(*heads.pairs[:pairs], strict=True))
+    W, svd, M = heads.W[i], qk_svd(heads.W_Q[i], heads.W_K[i]), heads.logits()[i, :pairs, :pairs]
+    on_u, on_v = vector_cosines(W[:, query], svd.U), vector_cosines(W[:, key], svd.V)
+    return CapacityState(*(part.tolist() for part in (on_u, on_v, svd.S, M, wrong_attention(M))))
 
 
 def capacity_frame(pairs: float, lam: float, steps: float, frame: float) -> Frame:
@@ -78,20 +56,19 @@ def capacity_frame(pairs: float, lam: float, steps: float, frame: float) -> Fram
         >>> capacity_frame(5, 4, 20_000, 0)["query-2-2"]
         {'fill-opacity': 1}
     """
-    state, shown = capacity_state(pairs, lam, steps, frame), {}
-    N, most, r = int(pairs), int(_settings()["pairs"][-1]), len(state.S)
+    N, heads, shown = round(pairs), _heads(0), Frame()
+    state = capacity_state(N, lam, round(steps), round(frame))
+    most, r = heads.counts[-1], heads.r
     for name, values, width in (("query", state.query, r), ("key", state.key, r), ("wrong", state.wrong, most)):
-        for i in range(most):
-            for j in range(width):
-                value = values[i][j] if i < N and j < len(values[i]) else 0.0
-                shown[f"{name}-{i}-{j}"] = {"fill-opacity": rounded(value, 2)}
+        for i, j in np.ndindex(most, width):
+            value = values[i][j] if i < N and j < len(values[i]) else 0.0
+            shown[f"{name}-{i}-{j}"] = {"fill-opacity": rounded(value, 2)}
         across = N if name == "wrong" else width
         shown[f"{name}-edge"] = {"height": N * _CELL, "width": across * _CELL}
     vectors = state.vectors
     own = [k + 1 for k, v in enumerate(vectors) if v and vectors.count(v) == 1]
     shared = [k + 1 for k, v in enumerate(vectors) if v and vectors.count(v) > 1]
-    target = lambda k: int(_first_target()) - k  # noqa: E731
-    first, last = (f"{state.logits[k][k]:.1f} of {target(k)}" for k in (0, N - 1))
+    first, last = (f"{state.logits[k][k]:.1f} of {heads.targets[k]:g}" for k in (0, N - 1))
     half = sum(value >= 0.5 for row in state.wrong for value in row)
     return shown | says(own=_list(own), shared=_list(shared), sigma=", ".join(f"{value:.1f}" for value in state.S),
                         first=first, last=last, wrong=f"{half} of {N * (N - 1)}")
@@ -104,12 +81,12 @@ def capacity_frames() -> FrameExplorer:
         >>> capacity_frames()
         <FrameExplorer 'More pairs than dimensions', 48 frames>
     """
-    at = _settings()
-    most = int(at["pairs"][-1])
+    heads = _heads(0)
+    lam, steps = (tuple(sorted({int(value) for value in values})) for values in zip(*heads.settings, strict=True))
     sliders = (
-        Slider("pairs", f"pairs of interest (head dimension {_stored()['summary_S'].shape[-1]})", at["pairs"], most),
-        Slider("lam", "weight λ of the attention loss", at["lam"], at["lam"][-1]),
-        Slider("steps", "training steps", at["steps"], at["steps"][0]),
+        Slider("pairs", f"pairs of interest (head dimension {heads.r})", tuple(heads.counts), heads.counts[-1]),
+        Slider("lam", "weight λ of the attention loss", lam, lam[-1]),
+        Slider("steps", "training steps", steps, steps[0]),
         Slider("frame", "coordinates", (0, 1), 0, words={0: "as trained", 1: "tight frame"}),
     )
     return FrameExplorer("More pairs than dimensions", sliders, _picture(), capacity_frame, readout=_READOUT)
@@ -135,18 +112,9 @@ _READOUT = readout(
 
 
 @functools.cache
-def _stored():
-    return load("beyond-capacity")
-
-
-@functools.cache
-def _settings() -> dict[str, tuple[int, ...]]:
-    """The values of each slider, whole numbers all of them."""
-    return {name: tuple(int(v) for v in np.unique(_stored()[name])) for name in ("pairs", "lam", "steps")}
-
-
-def _first_target() -> int:
-    return _stored()["W"].shape[-1] + 1
+def _heads(frame: int) -> Heads:
+    heads = stored_heads(load("beyond-capacity"))
+    return heads.tight_frame() if frame else heads
 
 
 def _list(numbers: list[int]) -> str:
@@ -155,8 +123,8 @@ def _list(numbers: list[int]) -> str:
 
 @functools.cache
 def _picture() -> str:
-    most, r = int(_settings()["pairs"][-1]), _stored()["summary_S"].shape[-1]
-    pairs, vectors = ([str(k + 1) for k in range(size)] for size in (most, r))
+    most = _heads(0).counts[-1]
+    pairs, vectors = ([str(k + 1) for k in range(size)] for size in (most, _heads(0).r))
     foot, parts = _TOP + most * _CELL + 20, []
     for name, left, columns, colour, title, across in (
         ("query", 70, vectors, svg.BLUE, "|cos|, query side", "vector u"),

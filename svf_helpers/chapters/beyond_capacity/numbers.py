@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from svf_helpers.chapters.beyond_capacity.capacity import least_squares_logits, wrong_attention
 from svf_helpers.chapters.beyond_capacity.stored_heads import OPPOSITE, Heads, stored_heads
+from svf_helpers.chapters.kit.words import low_to_high, so_many
 from svf_helpers.experiments import Result
 from svf_helpers.qk import qk_svd
 
@@ -29,7 +30,7 @@ def numbers(
     right_first: Mapping[int, float],
     spreads: Mapping[str, Sequence[Sequence[float]]],
 ) -> dict[str, str]:
-    """Every number that the chapter's prose uses, name -> text.
+    """The chapter's numbers by the names under which its text asks for them.
 
     Args:
         result: the stored result ``beyond-capacity``.
@@ -43,17 +44,6 @@ def numbers(
         splits: costs of the seven arrangements of four pairs on two vectors.
         right_first: number of pairs -> share of contexts in which the head's favourite key is the target's.
         spreads: kind of heads -> for each number of pairs, sparsity in contexts and of their null, first of all.
-
-    Example:
-        >>> from svf_helpers.experiments import load
-        >>> settings = [(4, 20_000), (4, 80_000), (1, 20_000), (1, 80_000)]
-        >>> kinds = ("lam 4, as trained", "lam 4, tight frame", "lam 1, as trained")
-        >>> found = numbers(
-        ...     load("beyond-capacity"), load("beyond-capacity-wide"), errors=dict.fromkeys(settings, (2.0, 1.0)),
-        ...     arrangements=dict.fromkeys((0, 1), (0.1, 0.2)), merged=np.tri(6, k=-1), dropped=[1.0], best_six=0.1,
-        ...     splits=[0.3, 0.2, 0.4], right_first={5: 0.9, 10: 0.8}, spreads=dict.fromkeys(kinds, [[0.3, 0.5]] * 6))
-        >>> found["own-4-20000"], found["split-first"], found["gain-1-80000"]
-        ('7 of 60', '0.200', '50.0')
     """
     heads, wide = stored_heads(result), stored_heads(wide_result)
     return (
@@ -81,7 +71,7 @@ def _plan(result: Result) -> str:
 
 def _tallies(heads: Heads) -> dict[str, str]:
     """Strong pairs on their own vectors and weak ones that lean to the last, as trained and as tight frames."""
-    found = {}
+    found: dict[str, str] = {}
     for (lam, steps), (own, last) in heads.tallies().items():
         found |= {f"own-{lam:g}-{steps}": own, f"last-{lam:g}-{steps}": last}
         if steps == SHORT:  # the seed that was also trained for long
@@ -115,10 +105,10 @@ def _opposites(heads: Heads) -> dict[str, str]:
     found, zero = lowest < OPPOSITE, heads.seed == 0
     own, last = tight.tally(beyond & ~found)
     return {
-        "opposite-short": _share(found, beyond & ~long),
-        "opposite-zero": _share(found, beyond & ~long & zero),
-        "opposite-long": _share(found, beyond & long),
-        "opposite-cosines": _range(lowest[beyond & found]),
+        "opposite-short": so_many(found[beyond & ~long]),
+        "opposite-zero": so_many(found[beyond & ~long & zero]),
+        "opposite-long": so_many(found[beyond & long]),
+        "opposite-cosines": low_to_high(lowest[beyond & found], ".2f"),
         "same-side": f"{lowest[beyond & ~found].min():.2f}",
         "one-own": own,
         "one-last": last,
@@ -134,7 +124,7 @@ def _arrangements(costs: Mapping[int, tuple[float, float]]) -> dict[str, str]:
 def _wide(wide: Heads) -> dict[str, str]:
     """The same counts for ten dimensions, and the heads that have exactly as many pairs as dimensions."""
     tight = wide.tight_frame()
-    found = {}
+    found: dict[str, str] = {}
     for frame, heads in (("plain", wide), ("tight", tight)):
         for (lam, steps), (own, last) in heads.tallies().items():
             if steps == LONG:
@@ -146,11 +136,11 @@ def _wide(wide: Heads) -> dict[str, str]:
     idle = torch.from_numpy(full & ~aligned)
     S = qk_svd(tight.W_Q[idle], tight.W_K[idle]).S
     return found | {
-        "wide-opposite": _share(opposite, beyond & ~long),
-        "wide-opposite-long": _share(opposite, beyond & long),
+        "wide-opposite": so_many(opposite[beyond & ~long]),
+        "wide-opposite-long": so_many(opposite[beyond & long]),
         "wide-one-own": own,
         "wide-one-last": last,
-        "wide-full": _share(aligned, full),
+        "wide-full": so_many(aligned[full]),
         "wide-idle": f"{100 * (S[:, -1] / S[:, -2]).max():.0f}",
     }
 
@@ -164,7 +154,10 @@ def _likeness(heads: Heads) -> dict[str, str]:
         theory, wrong = least_squares_logits(heads.targets[:n], heads.r), ~torch.eye(n, dtype=torch.bool)
         alike[i] = np.corrcoef(theory[wrong], logits[i, :n, :n][wrong])[0, 1]
     same, other = alike[heads.beyond & ~opposite], alike[heads.beyond & opposite]
-    return {"likeness": f"{_range(same)} (median {np.median(same):.2f})", "likeness-opposite": _range(other)}
+    return {
+        "likeness": f"{low_to_high(same, '.2f')} (median {np.median(same):.2f})",
+        "likeness-opposite": low_to_high(other, ".2f"),
+    }
 
 
 def _mergers(
@@ -194,7 +187,7 @@ def _confusions(heads: Heads) -> dict[str, str]:
     lured = sorted({int(k) + 1 for k in lost.argmax(1)})
     return {
         "safe": f"{100 * wrong[:4].max():.1f}",
-        "confused": f"{int((wrong >= 0.5).sum())} of {len(wrong) * (len(wrong) - 1)}",
+        "confused": so_many(wrong[~torch.eye(len(wrong), dtype=torch.bool)] >= 0.5),
         "lured": " or ".join(map(str, lured)),
         "lure-most": f"{100 * wrong.max():.0f}",
         "lure-least": f"{100 * lost[lost > 0].min():.0f}",
@@ -211,11 +204,3 @@ def _sparsities(spreads: Mapping[str, Sequence[Sequence[float]]]) -> dict[str, s
         "spread-tight": f"{spreads['lam 4, tight frame'][-1][0]:.2f}",
         "spread-tidy": f"{spreads['lam 1, as trained'][-1][0]:.2f}",
     }
-
-
-def _share(hits: Bool[np.ndarray, " heads"], among: Bool[np.ndarray, " heads"]) -> str:
-    return f"{hits[among].sum()} of {among.sum()}"
-
-
-def _range(values: Float[np.ndarray, " K"]) -> str:
-    return f"{values.min():.2f} to {values.max():.2f}"

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from svf_helpers.chapters.beyond_capacity.capacity import pair_cosines, pair_logits, tight_frame
 from svf_helpers.chapters.beyond_capacity.runs import falling_pairs
+from svf_helpers.chapters.kit.words import so_many
 from svf_helpers.experiments import Result
 from svf_helpers.features import unit
 
@@ -33,8 +34,7 @@ class Tally(NamedTuple):
 class Heads:
     """Trained heads with more and more pairs of interest; :func:`stored_heads` reads them.
 
-    The dictionaries and weights lie in arrays over heads; ``lam``, ``steps``, ``count`` (of pairs) and ``seed`` say
-    what each of them is.
+    ``lam``, ``steps``, ``count`` (of pairs) and ``seed`` say what each of them is.
 
     Example:
         >>> from svf_helpers.experiments import load
@@ -111,12 +111,15 @@ class Heads:
         weak = [unit(W[:, self.r - 1 : count]) for W, count in zip(self.W, self.count, strict=True)]
         return np.array([float((F.mT @ F).min()) for F in weak])
 
-    def tally(self, chosen: Bool[np.ndarray, " heads"]) -> Tally:
-        """Strong and weak pairs of the chosen heads, counted."""
+    def aligned(self, chosen: Bool[np.ndarray, " heads"]) -> tuple[Bool[Tensor, " strong"], Bool[Tensor, " weak"]]:
+        """Of the chosen heads: which strong pairs lie on the vector of their rank, which weak ones lean to the last."""
         cosines, k = [each for each, take in zip(self.worse_side(), chosen, strict=True) if take], self.r - 1
         own = torch.cat([each[:k].diagonal() > ON for each in cosines])
-        last = torch.cat([each[k:].argmax(1) == k for each in cosines])
-        return Tally(*(f"{int(hits.sum())} of {len(hits)}" for hits in (own, last)))
+        return own, torch.cat([each[k:].argmax(1) == k for each in cosines])
+
+    def tally(self, chosen: Bool[np.ndarray, " heads"]) -> Tally:
+        """Strong and weak pairs of the chosen heads, counted."""
+        return Tally(*map(so_many, self.aligned(chosen)))
 
     def tallies(self) -> dict[tuple[float, int], Tally]:
         """The tally of all heads beyond capacity at each setting, (lambda, steps)."""
@@ -125,10 +128,7 @@ class Heads:
 
 
 def stored_heads(result: Result) -> Heads:
-    """All heads of a stored result, in float64.
-
-    Args:
-        result: ``beyond-capacity`` or ``beyond-capacity-wide``.
+    """All heads of a stored result, ``beyond-capacity`` or ``beyond-capacity-wide``, in float64.
 
     Example:
         >>> from svf_helpers.experiments import load
@@ -136,5 +136,5 @@ def stored_heads(result: Result) -> Heads:
         >>> heads.tight_frame().tally(heads.beyond & (heads.steps == 80_000))
         Tally(own='40 of 40', last='40 of 40')
     """
-    weights = (torch.tensor(result[name]).double() for name in ("W", "W_Q", "W_K"))
-    return Heads(*weights, result["lam"].astype(float), result["steps"], result["pairs"], result["seed"])
+    W, W_Q, W_K = (torch.tensor(result[name]).double() for name in ("W", "W_Q", "W_K"))
+    return Heads(W, W_Q, W_K, result["lam"].astype(float), result["steps"], result["pairs"], result["seed"])

@@ -5,36 +5,42 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, Int
 
+from svf_helpers.experiments import Result
+
+LOCKED = 0.9  # |cos| from which a vector counts as locked, on both sides
+SETTLED = 0.95  # |cos| of a feature with its final direction from which it counts as settled
+
 
 def stays_above(
-    values: Float[np.ndarray, "K *rest"], step: Int[np.ndarray, " K"] | Sequence[int], threshold: float = 0.9
+    values: Float[np.ndarray, "K *rest"], step: Int[np.ndarray, " K"] | Sequence[int], threshold: float = LOCKED
 ) -> Float[np.ndarray, "*rest"]:
-    """The step from which the size of a value stays above the threshold until the end; NaN where it never does.
-
-    Args:
-        values: of every record; the first axis is time. Signs are dropped.
-        step: training steps of the K records, rising.
-        threshold: by default the |cos| from which a vector counts as locked.
-
-    Raises:
-        ValueError: if there are not as many steps as records.
+    """The step from which |values| (time first) stay above the threshold until the end; NaN where they never do.
 
     Example:
         >>> stays_above(np.array([0.95, 0.3, 0.92, -0.99]), [0, 100, 200, 300])  # passes at 0 and stays from 200 on
         array(200.)
     """
-    above, step = np.abs(np.asarray(values)) > threshold, np.asarray(step, float)
-    if len(above) != len(step):
-        raise ValueError(f"{len(above)} records need as many steps, got {len(step)}")
-    from_here_on = np.logical_and.accumulate(above[::-1])[::-1]
-    return np.where(from_here_on[-1], step[from_here_on.argmax(0)], np.nan)
+    from_here_on = np.logical_and.accumulate(np.abs(values[::-1]) > threshold)[::-1]
+    return np.where(from_here_on[-1], np.asarray(step, float)[from_here_on.argmax(0)], np.nan)
+
+
+def worse_side(result: Result, name: str) -> Float[np.ndarray, "K seeds m"]:
+    """A |cos| of the stored result "dynamics", the lower of its query and its key side."""
+    return np.minimum(result[f"{name}_query"], result[f"{name}_key"])
+
+
+def lock_steps(result: Result) -> Float[np.ndarray, "seeds m"]:
+    """The step from which each pair lies on the vector of its rank for good, with both of its features."""
+    return stays_above(worse_side(result, "cosine"), result["step"], LOCKED)
+
+
+def settle_steps(result: Result) -> Float[np.ndarray, "seeds m"]:
+    """The step from which both features of each pair have their final direction for good."""
+    return stays_above(worse_side(result, "feature_to_final"), result["step"], SETTLED)
 
 
 def nearest_gap(S: Float[np.ndarray, "*records m_plus_1"]) -> Float[np.ndarray, "*records m"]:
     """Gap of each of the first m singular values to its nearer neighbour, in proportion to the smaller of the two.
-
-    Args:
-        S: the m + 1 largest singular values, descending.
 
     Example:
         >>> nearest_gap(np.array([24.0, 20.0, 16.0, 1.0])).round(2)  # the second lies nearer to the first

@@ -6,11 +6,11 @@ import numpy as np
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from svf_helpers.chapters.dynamics.locking import nearest_gap, stays_above
+from svf_helpers.chapters.dynamics.locking import LOCKED, lock_steps, nearest_gap, settle_steps, stays_above, worse_side
 from svf_helpers.chapters.kit.words import interval_of, list_of, low_to_high, so_many
 from svf_helpers.experiments import Result
 
-LOCKED, SETTLED, FITTED = 0.9, 0.95, 0.8  # |cos| of a vector, |cos| of a feature, share of its target that a logit has
+FITTED = 0.8  # share of its target that a logit has when it counts as learned
 EARLY = 2000  # the step at which the logits stand and lengths are largest
 
 
@@ -27,24 +27,15 @@ def numbers(
         factors: of the first seed's pairs at each record: "logit", "product of lengths" and "singular value".
         predicted: |cos| of the first seed's query features with the vectors of the best head for them.
         in_order: whether each run with wide gaps locked in the order of its targets.
-
-    Example:
-        >>> import torch
-        >>> from svf_helpers.experiments import load
-        >>> result, ones = load("dynamics"), torch.ones(201, 4)
-        >>> factors = {"logit": 24 * ones, "product of lengths": 2 * ones, "singular value": 12 * ones}
-        >>> found = numbers(result, factors, result["cosine_query"][:, 0], np.array([True, False, True]))
-        >>> found["seeds"], found["length-2000"], found["follow-error"], found["wide-order"]
-        ('20', '2.0', '0.00', '2')
     """
+    error = np.abs(predicted - result["cosine_query"][:, 0])  # once the features have settled, next to nothing
     return (
         _end(result)
         | _locks(result)
         | _learned_at_once(result, factors)
         | _gaps(result)
-        | _followed(result, predicted)
         | _settled(result)
-        | {"wide-order": str(int(in_order.sum()))}
+        | {"follow-error": f"{error[result['step'] >= 3000].max():.2f}", "wide-order": str(in_order.sum())}
     )
 
 
@@ -62,10 +53,10 @@ def _end(result: Result) -> dict[str, str]:
 
 def _locks(result: Result) -> dict[str, str]:
     """When pairs lock, in which order, and how many pass the limit before they do."""
-    cosine = _worse_side(result, "cosine")
-    passed, locked = result["step"][(cosine > LOCKED).argmax(0)], _lock_steps(result)
+    cosine = worse_side(result, "cosine")
+    passed, locked = result["step"][(cosine > LOCKED).argmax(0)], lock_steps(result)
     later = np.diff(locked, axis=1)
-    ordered = (later >= 0).all(1)
+    ordered = np.all(later >= 0, axis=1)
     first = (locked == locked.min(1, keepdims=True)).sum(0)
     return {
         "lock-medians": list_of(np.median(locked, 0), ",.0f"),
@@ -97,7 +88,7 @@ def _gaps(result: Result) -> dict[str, str]:
     between = S[..., :3] / S[..., 1:4] - 1  # the three gaps between the four pairs
     narrowest = np.median(between.min(-1), -1)
     early, late = int(np.flatnonzero(step == EARLY)[0]), step >= 1500
-    gap, held = nearest_gap(S)[late], _worse_side(result, "cosine")[late] > LOCKED
+    gap, held = nearest_gap(S)[late], worse_side(result, "cosine")[late] > LOCKED
     by_rank = [held[..., k][gap[..., k] >= 0.1].mean() for k in range(4)]
     return {
         "gap-first": f"{100 * between[early, 0, 1]:.0f}",
@@ -110,15 +101,9 @@ def _gaps(result: Result) -> dict[str, str]:
     }
 
 
-def _followed(result: Result, predicted: Float[np.ndarray, "K m"]) -> dict[str, str]:
-    """How far the trained head is from the best head for its features, once the features have settled."""
-    error = np.abs(predicted - result["cosine_query"][:, 0])
-    return {"follow-error": f"{error[result['step'] >= 3000].max():.2f}"}
-
-
 def _settled(result: Result) -> dict[str, str]:
     """When features settle: beside the lock of the pair before, of their own pair, and pair 1 beside pair 4."""
-    settled, locked = stays_above(_worse_side(result, "feature_to_final"), result["step"], SETTLED), _lock_steps(result)
+    settled, locked = settle_steps(result), lock_steps(result)
     after = settled[:, 1:] > locked[:, :-1]
     return {
         "after": so_many(after),
@@ -128,14 +113,6 @@ def _settled(result: Result) -> dict[str, str]:
         "settle-first": str((settled[:, 0] < settled[:, 3]).sum()),
         "settle-last": str((settled[:, 0] > settled[:, 3]).sum()),
     }
-
-
-def _worse_side(result: Result, name: str) -> Float[np.ndarray, "K seeds m"]:
-    return np.minimum(result[f"{name}_query"], result[f"{name}_key"])
-
-
-def _lock_steps(result: Result) -> Float[np.ndarray, "seeds m"]:
-    return stays_above(_worse_side(result, "cosine"), result["step"], LOCKED)
 
 
 def _targets(result: Result) -> Float[np.ndarray, " m"]:

@@ -3,11 +3,12 @@
 import numpy as np
 import torch
 
+from svf_helpers.alignment import vector_cosines
 from svf_helpers.chapters.kit.claims import Verdict, aligned, claim
+from svf_helpers.chapters.many_pairs.sharing import kept_and_overlaps
 from svf_helpers.experiments import Result
-from svf_helpers.features import feature_cosines
-
-KEPT = 0.5  # length under which a feature counts as dropped by the model: its direction means nothing
+from svf_helpers.features import unit
+from svf_helpers.qk import qk_svd
 
 
 @claim(
@@ -17,19 +18,14 @@ KEPT = 0.5  # length under which a feature counts as dropped by the model: its d
 )
 def features_of_interest_stand_apart(result: Result) -> Verdict:
     """Judged among features that have a length; the number that the model has dropped is told beside it."""
-    W = torch.tensor(result["W"])
+    kept, overlaps = kept_and_overlaps(torch.tensor(result["W"]))
     count = 2 * len(result["targets"])
-    kept = W.norm(dim=-2) > KEPT
-    cosines = feature_cosines(torch.where(kept[:, None], W, torch.zeros(()))).abs()
-    cosines.diagonal(dim1=-2, dim2=-1).zero_()
-    largest = float(cosines[:, :count].max())
-    everyone = bool(kept[:, :count].all())
-    dropped = (~kept[:, count:]).sum(-1)
+    largest, dropped = float(overlaps[:, :count].max()), (~kept[:, count:]).sum(-1)
     measured = (
-        f"largest |cos| {largest:.4f} over {len(W)} seeds; {int(dropped.min())} to {int(dropped.max())} of "
-        f"{W.shape[-1] - count} other features are dropped"
+        f"largest |cos| {largest:.4f} over {len(kept)} seeds; {int(dropped.min())} to {int(dropped.max())} of "
+        f"{kept.shape[-1] - count} other features are dropped"
     )
-    held = everyone and largest < 0.1
+    held = bool(kept[:, :count].all()) and largest < 0.1
     return Verdict(
         held, measured, largest, None if held else "features of interest overlap with others, or were dropped"
     )
@@ -50,12 +46,12 @@ def singular_values_follow_targets(result: Result) -> Verdict:
     """By logits: pair k's singular value is taken from its own features, so that the order is not assumed."""
     targets = result["targets"]
     W, W_Q, W_K = (torch.tensor(result[name]) for name in ("W", "W_Q", "W_K"))
-    F, m = W / W.norm(dim=-2, keepdim=True), len(targets)
+    F, m = unit(W), len(targets)
     own = (F[..., :m].mT @ W_Q @ W_K.mT @ F[..., m : 2 * m]).diagonal(dim1=-2, dim2=-1).numpy()
-    rank = lambda values: np.argsort(np.argsort(values))  # noqa: E731
-    correlation = min(np.corrcoef(rank(row), rank(targets))[0, 1] for row in own)
+    ranks = own.argsort(-1).argsort(-1), targets.argsort().argsort()
+    correlation = min(np.corrcoef(row, ranks[1])[0, 1] for row in ranks[0])
     off = float((np.abs(result["summary_S"][:, :m] - targets) / targets).max())
-    held = correlation > 1 - 1e-9 and off < 0.1
+    held = bool(correlation > 1 - 1e-9 and off < 0.1)
     measured = f"lowest rank correlation {correlation:.3f}; largest deviation {100 * off:.1f} % of the target"
     return Verdict(held, measured, float(correlation), None if held else "some singular values miss their targets")
 
@@ -63,14 +59,11 @@ def singular_values_follow_targets(result: Result) -> Verdict:
 @claim("Fig 11b", "no other feature and no other vector takes part: |cos| < .1 off the two diagonals", "many-pairs")
 def nothing_off_the_diagonals(result: Result) -> Verdict:
     """Features of interest against all vectors that have a singular value, each on the side where it is used."""
-    from svf_helpers.qk import qk_svd
-
     m = len(result["targets"])
     W, W_Q, W_K = (torch.tensor(result[name]) for name in ("W", "W_Q", "W_K"))
-    svd, F = qk_svd(W_Q, W_K), W / W.norm(dim=-2, keepdim=True)
-    sides = torch.stack([F[..., :m].mT @ svd.U[..., :m], F[..., m : 2 * m].mT @ svd.V[..., :m]]).abs()
-    diagonal = float(sides.diagonal(dim1=-2, dim2=-1).min())
-    off = float((sides - torch.diag_embed(sides.diagonal(dim1=-2, dim2=-1))).max())
+    svd, own = qk_svd(W_Q, W_K), torch.eye(m, dtype=torch.bool)
+    sides = torch.stack([vector_cosines(W[..., :m], svd.U[..., :m]), vector_cosines(W[..., m : 2 * m], svd.V[..., :m])])
+    diagonal, off = float(sides[..., own].min()), float(sides[..., ~own].max())
     held = diagonal > 0.95 and off < 0.1
     measured = f"smallest |cos| on the diagonals {diagonal:.4f}, largest off them {off:.4f}"
     return Verdict(held, measured, off, None if held else "some features touch vectors of another rank")

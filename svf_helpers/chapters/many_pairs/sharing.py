@@ -1,17 +1,31 @@
-"""Which runs put two pairs of features on one singular vector."""
+"""Which features a model has kept and how they overlap; which runs put two pairs of features on one singular vector."""
 
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float, Int
+from torch import Tensor
 
 from svf_helpers.experiments import Result
+from svf_helpers.features import feature_cosines
 
-KEPT = 0.5  # a feature shorter than this counts as dropped
+KEPT = 0.5  # a feature shorter than this counts as dropped by the model: its direction means nothing
+
+
+def kept_and_overlaps(W: Float[Tensor, "runs d n"]) -> tuple[Bool[Tensor, "runs n"], Float[Tensor, "runs n n"]]:
+    """Which features of each run are kept, and |cos| of each with each other one; 0 for a dropped one and itself."""
+    kept = W.norm(dim=-2) > KEPT
+    return kept, feature_cosines(W * kept[:, None]).abs() * (1 - torch.eye(W.shape[-1]))
 
 
 class Sharing(NamedTuple):
-    """What each run of the result "shared-vectors" has done with its pairs; see :func:`sharing`."""
+    """What each run of the result "shared-vectors" has done with its pairs.
+
+    |cos| of its worst feature of interest, ``by_rank`` with the singular vector of its pair's rank, ``by_any`` with
+    whichever fits best among those whose singular value is not 0; whether it ``shares``: two pairs lie on one vector;
+    the number of features it has ``kept``.
+    """
 
     by_rank: Float[np.ndarray, " runs"]
     by_any: Float[np.ndarray, " runs"]
@@ -20,11 +34,7 @@ class Sharing(NamedTuple):
 
 
 def sharing(result: Result) -> Sharing:
-    """Of each run: |cos| of its worst feature of interest, whether pairs share a vector, and how many features live on.
-
-    Returns:
-        ``by_rank``: with the singular vector of the pair's rank; ``by_any``: with whichever fits best among those whose
-        singular value is not 0; ``shares``: two pairs lie on the same vector; ``kept``: features longer than .5.
+    """What the runs of the stored result "shared-vectors" have done with their pairs.
 
     Example:
         >>> from svf_helpers.experiments import load

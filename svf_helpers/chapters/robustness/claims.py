@@ -5,12 +5,12 @@ paper's measure. A claim says for each figure over what the mean is taken.
 """
 
 import numpy as np
+from jaxtyping import Float
 
 from svf_helpers.chapters.kit.claims import Verdict, claim
-from svf_helpers.chapters.robustness.outcomes import shared_pairs
+from svf_helpers.chapters.robustness.outcomes import ALIGNED, sharing_pairs
 from svf_helpers.experiments import Result
 
-ALIGNED = 0.95
 TABLE_1 = {"n": 20, "d": 10, "r": 10, "lam": 4.0, "c": 4, "p": 0.52}
 TARGETS = [[0, 4, 24.0], [1, 5, 21.0], [2, 6, 18.0], [3, 7, 15.0]]
 
@@ -36,17 +36,14 @@ def defaults_and_ranges(result: Result) -> Verdict:
 @claim("Fig 12", "mean |cos| > .95 in every run with p ≥ .07", "robustness")
 def aligned_down_to_p_07(result: Result) -> Verdict:
     """At 40,000 steps, every value and every seed."""
-    cosine = result["summary_p_cosine"].mean((-2, -1))[result["p_value"] > 0.07]
-    held = bool((cosine > ALIGNED).all())
-    measured = f"lowest of {cosine.size} runs {cosine.min():.4f}"
-    return Verdict(held, measured, float(cosine.min()), None if held else _runs(cosine))
+    return _every_run(_means(result, "p")[result["p_value"] > 0.07])
 
 
 # The recorded interval is the 95 % Wilson interval of the share first measured, 4 of 5.
 @claim("Fig 12", "mean |cos| > .95 in every run at p = .038 too", "robustness", "differs", (0.37, 0.97))
 def aligned_at_p_038(result: Result) -> Verdict:
     """Share of the seeds that align; what the others do instead is counted in the next claim."""
-    cosine = result["summary_p_cosine"].mean((-2, -1))[np.abs(result["p_value"] - 0.038).argmin()]
+    cosine = _means(result, "p")[np.abs(result["p_value"] - 0.038).argmin()]
     aligned = int((cosine > ALIGNED).sum())
     measured = f"{aligned} of {cosine.size} runs align, mean over seeds {cosine.mean():.3f}"
     differs = "in the others two pairs of interest share a singular vector"
@@ -61,11 +58,9 @@ def failures_are_lack_of_examples(result: Result) -> Verdict:
     """Share of the failed runs in which two pairs of interest lie on one singular vector: learned, and in one place."""
     rare = result["p_value"] < 0.05
     failed = result["summary_p_cosine"].min((-2, -1))[rare] <= ALIGNED
-    found = zip(result["summary_p_best"][rare][failed], result["p_vector"][rare][failed], strict=True)
-    shared = sum(bool(shared_pairs(best, vector)) for best, vector in found)
-    count = int(failed.sum())
-    share = shared / count if count else 0.0
-    measured = f"{count} failed runs, two pairs share a singular vector in {shared}"
+    shares = sharing_pairs(result["summary_p_best"], result["p_vector"])[rare][failed] > 0
+    share = float(shares.mean()) if shares.size else 0.0
+    measured = f"{shares.size} failed runs, two pairs share a singular vector in {shares.sum()}"
     return Verdict(share < 0.5, measured, share, "they are superposition between pairs of interest")
 
 
@@ -76,8 +71,7 @@ def rarer_takes_longer(result: Result) -> Verdict:
     below = along <= ALIGNED
     last_below = below.shape[1] - 1 - np.flip(below, 1).argmax(1)
     steps = np.append(result["step"].astype(float), np.inf)
-    when = np.where(below.any(1), steps[last_below + 1], steps[0])
-    middle = np.median(when, 1)
+    middle = np.median(np.where(below.any(1), steps[last_below + 1], steps[0]), 1)
     common, rare, rarer = (middle[np.abs(values - p).argmin()] for p in (0.52, 0.074, 0.038))
     told = ", ".join(f"{step:,.0f} at p = {p:.2g}" if step < np.inf else f"never at p = {p:.2g}"
                      for p, step in zip(values, middle, strict=True))
@@ -88,51 +82,50 @@ def rarer_takes_longer(result: Result) -> Verdict:
 @claim("Fig 14", "mean |cos| > .95 at every λ over two orders of magnitude (mean over seeds)", "robustness")
 def aligned_over_lambda(result: Result) -> Verdict:
     """λ from .4 to 40."""
-    cosine = result["summary_lam_cosine"].mean((-2, -1))
-    return _means(cosine, result["lam_value"], "λ", f"; {_runs(cosine)}")
+    cosine, values = _means(result, "lam"), result["lam_value"]
+    means = cosine.mean(1)
+    low = ", ".join(f"λ = {value:.3g}" for value in values[means <= ALIGNED])
+    lowest = f"lowest mean over seeds {means.min():.3f}, at λ = {values[means.argmin()]:.3g}"
+    return Verdict(not low, f"{lowest}; {_low_runs(cosine)}", float(means.min()), f"not at {low}" if low else None)
 
 
 @claim("Fig 15", "mean |cos| > .95 in every run, for n from 10 to 30", "robustness")
 def aligned_over_n(result: Result) -> Verdict:
     """Every value and every seed."""
-    return _every_run(result, "n")
+    return _every_run(_means(result, "n"))
 
 
 @claim("Fig 16", "mean |cos| > .95 in every run, for r = 10, 8, 6 and 4", "robustness")
 def aligned_over_r(result: Result) -> Verdict:
     """Every value and every seed."""
-    return _every_run(result, "r")
+    return _every_run(_means(result, "r"))
 
 
 @claim("Fig 17", "mean |cos| > .95 in every run, for contexts of 2 to 32 keys", "robustness")
 def aligned_over_c(result: Result) -> Verdict:
     """Every value and every seed."""
-    return _every_run(result, "c")
+    return _every_run(_means(result, "c"))
 
 
 @claim("Fig 18", "mean |cos| > .95 for each of five seeds of the default model", "robustness")
 def aligned_over_seeds(result: Result) -> Verdict:
     """The default model, as it stands in the sweep over n."""
-    default = result["summary_n_cosine"][result["n_value"].tolist().index(TABLE_1["n"])].mean((-2, -1))
-    measured = f"{', '.join(f'{value:.4f}' for value in default)}"
-    return Verdict(bool((default > ALIGNED).all()) and len(default) == 5, measured, float(default.min()),
-                   None if (default > ALIGNED).all() else "some seeds are not aligned")
+    default = _means(result, "n")[result["n_value"].tolist().index(TABLE_1["n"])]
+    held = bool((default > ALIGNED).all()) and len(default) == 5
+    measured = ", ".join(f"{value:.4f}" for value in default)
+    return Verdict(held, measured, float(default.min()), None if held else "not five aligned seeds")
 
 
-def _means(cosine: np.ndarray, values: np.ndarray, name: str, more: str) -> Verdict:
-    """Of [values, seeds]: the lowest mean over seeds."""
-    means = cosine.mean(1)
-    low = [f"{name} = {value:.3g}" for value in values[means <= ALIGNED]]
-    measured = f"lowest mean over seeds {means.min():.3f}, at {name} = {values[means.argmin()]:.3g}{more}"
-    return Verdict(not low, measured, float(means.min()), f"not at {', '.join(low)}" if low else None)
+def _means(result: Result, name: str) -> Float[np.ndarray, "X seeds"]:
+    """Mean |cos| of the features of interest in each run of a sweep."""
+    return result[f"summary_{name}_cosine"].mean((-2, -1))
 
 
-def _every_run(result: Result, name: str) -> Verdict:
-    cosine = result[f"summary_{name}_cosine"].mean((-2, -1))
+def _every_run(cosine: Float[np.ndarray, "X seeds"]) -> Verdict:
     held = bool((cosine > ALIGNED).all())
-    return Verdict(held, f"lowest of {cosine.size} runs {cosine.min():.4f}", float(cosine.min()),
-                   None if held else _runs(cosine))
+    measured = f"lowest of {cosine.size} runs {cosine.min():.4f}"
+    return Verdict(held, measured, float(cosine.min()), None if held else _low_runs(cosine))
 
 
-def _runs(cosine: np.ndarray) -> str:
+def _low_runs(cosine: Float[np.ndarray, "X seeds"]) -> str:
     return f"{int((cosine <= ALIGNED).sum())} of {cosine.size} runs at .95 or less, the lowest at {cosine.min():.3f}"

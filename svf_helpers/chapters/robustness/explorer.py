@@ -6,7 +6,6 @@ Every frame is read off the stored result ``phase-map``; nothing is trained or i
 from __future__ import annotations
 
 import functools
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +13,7 @@ import numpy as np
 from svf_helpers.chapters.kit import svg
 from svf_helpers.chapters.kit.readout import readout, says, subscript
 from svf_helpers.chapters.kit.scene import Frame, FrameExplorer, Slider
-from svf_helpers.chapters.robustness.outcomes import outcome, shared_pairs
+from svf_helpers.chapters.robustness.outcomes import outcome, seats, sharing_pairs
 from svf_helpers.experiments import Result, load
 
 __all__ = ["PhaseState", "phase_explorer", "phase_frame", "phase_frames", "phase_state"]
@@ -38,31 +37,23 @@ class PhaseState(NamedTuple):
 
 
 def phase_state(p: float, lam: float, seed: int) -> PhaseState:
-    """What the stored run at one cell of the map says.
-
-    Args:
-        p: feature probability; the map's values, to within one per cent.
-        lam: weight of the attention loss, likewise.
-        seed: of the two, counted from 1.
-
-    Raises:
-        ValueError: for a cell or a seed that was not run.
+    """What the stored run at the cell of the map next to p and lambda says; seeds count from 1.
 
     Example:
         >>> phase_state(0.52, 0.4, 1).outcome
         'own'
     """
     stored = _stored()
-    row, column = (_place(stored[name], value, name) for name, value in (("p", p), ("lam", lam)))
-    if seed not in range(1, len(stored["seed"]) + 1):
-        raise ValueError(f"seed = {seed}: stored are 1 to {len(stored['seed'])}")
-    at = row, column, int(seed) - 1
+    row, column = _cell(p, lam)
+    at = row, column, seed - 1
     by_rank, best, vector = stored["summary_cosine"][at], stored["summary_best"][at], stored["vector"][at]
     order = [*range(0, 8, 2), *range(1, 8, 2)]  # stored pair by pair; here queries before keys
     cosines = stored["feature_cosine"][at].astype(float)[np.ix_(order, order)]
+    seat = seats(best, vector)
+    shared = [tuple((np.flatnonzero(seat == k) + 1).tolist()) for k in dict.fromkeys(seat.tolist()) if k >= 0]
     return PhaseState(
         float(stored["p"][row]), float(stored["lam"][column]), float(by_rank.mean()), float(best.mean()),
-        outcome(by_rank, best, vector), shared_pairs(best, vector),
+        str(outcome(by_rank, best, vector)), tuple(group for group in shared if len(group) > 1),
         tuple(map(tuple, cosines.tolist())), tuple(stored["summary_S"][at][:4].tolist()),
     )
 
@@ -74,9 +65,7 @@ def phase_frame(p: float, lam: float, seed: int) -> Frame:
         >>> phase_frame(1.0, 0.04, 1)["cursor"]
         {'x': 56, 'y': 28}
     """
-    stored = _stored()
-    row, column = (_nearest(stored[name], value) for name, value in (("p", p), ("lam", lam)))
-    state = phase_state(stored["p"][row], stored["lam"][column], round(seed))
+    state, (row, column) = phase_state(p, lam, round(seed)), _cell(p, lam)
     frame: Frame = {"cursor": {"x": _LEFT + _CELL * column, "y": _TOP + _CELL * row}}
     for i in range(8):
         for j in range(i):
@@ -129,16 +118,10 @@ def _stored() -> Result:
     return load("phase-map")
 
 
-def _nearest(values: np.ndarray, value: float) -> int:
-    return int(np.abs(np.log(values) - math.log(value)).argmin())
-
-
-def _place(values: np.ndarray, value: float, name: str) -> int:
-    if value > 0:
-        place = _nearest(values, value)
-        if abs(values[place] / value - 1) < 0.01 + 1e-9:
-            return place
-    raise ValueError(f"{name} = {value:g}: stored are {', '.join(f'{one:.3g}' for one in values)}")
+def _cell(p: float, lam: float) -> tuple[int, int]:
+    """Row and column of the cell next to these values, on the map's logarithmic axes."""
+    row, column = (int(np.abs(np.log(_stored()[name] / value)).argmin()) for name, value in (("p", p), ("lam", lam)))
+    return row, column
 
 
 def _note(state: PhaseState) -> str:
@@ -171,18 +154,14 @@ def _shade(full: tuple[int, int, int], share: float) -> str:
 def _picture() -> str:
     stored = _stored()
     mean = stored["summary_cosine"].mean((2, 3, 4))
-    cells = np.ndindex(mean.shape)
-    sharing = [(row, column) for row, column in cells if any(
-        shared_pairs(best, vector)
-        for best, vector in zip(stored["summary_best"][row, column], stored["vector"][row, column], strict=True)
-    )]
+    sharing = np.argwhere(sharing_pairs(stored["summary_best"], stored["vector"]).any(-1))
     every_second = {name: [f"{value:.2g}" if k % 2 == 0 else "" for k, value in enumerate(stored[name])]
                     for name in ("p", "lam")}
     middle = _LEFT + mean.shape[1] * _CELL / 2
     return svg.picture(
         326, svg.words(middle, 18, "mean |cos| by rank; dot: pairs share, in either seed"),
         svg.matrix(_LEFT, _TOP, _CELL, every_second["p"], every_second["lam"],
-                   lambda i, j: {"fill": _shade((8, 69, 148), mean[i, j])}, below=True),
+                   lambda i, j: {"fill": _shade((8, 69, 148), float(mean[i, j]))}, below=True),
         (svg.element("circle", cx=_LEFT + _CELL * (column + 0.5), cy=_TOP + _CELL * (row + 0.5), r=3.5, fill="#D55E00",
                      stroke="white", stroke_width=0.8) for row, column in sharing),
         svg.words(middle, 318, "λ (rows: p)"),

@@ -3,22 +3,53 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from svf_helpers.chapters.kit import svg
 from svf_helpers.chapters.kit.readout import readout, says, signed, subscript
 from svf_helpers.chapters.kit.scene import Frame, FrameExplorer, Slider, rounded
-from svf_helpers.chapters.rope.stored_heads import RotaryHead, stored_heads
+from svf_helpers.chapters.rope.runs import PAIRS, POSITIONAL, POSITIONS
+from svf_helpers.experiments import load
 from svf_helpers.features import unit
 from svf_helpers.rope import qk_svd_at_offset
+from svf_helpers.toy import ToyConfig
 
 COLOURS = (svg.BLUE, svg.ORANGE, svg.GREEN, svg.PURPLE)
 LAST = 39  # the largest offset of the paper's 40 positions
 TOO_SMALL = 0.02  # singular values below this share of the largest: the bar is grey, its vector carries next to nothing
+
+
+@dataclass(frozen=True, eq=False)
+class RotaryHead:
+    """One trained toy model with positions, in float64."""
+
+    W: Float[Tensor, "d n"]
+    W_Q: Float[Tensor, "d r"]
+    W_K: Float[Tensor, "d r"]
+    config: ToyConfig
+
+
+@functools.cache
+def stored_heads() -> dict[int, RotaryHead]:
+    """The first seed of the stored result ``rope``: band of the positional pair's target -> model.
+
+    Example:
+        >>> sorted(stored_heads())
+        [0, 1, 2, 3, 4]
+    """
+    result, found = load("rope"), {}
+    for at in np.flatnonzero((result["seed"] == 0) & (result["band"] >= 0)):
+        W, W_Q, W_K = (torch.tensor(result[name][at]).double() for name in ("W", "W_Q", "W_K"))
+        band = int(result["band"][at])
+        found[band] = RotaryHead(W, W_Q, W_K, ToyConfig(pairs=PAIRS, positions=POSITIONS, bands={POSITIONAL: band}))
+    return dict(sorted(found.items()))
 
 
 class OffsetState(NamedTuple):
@@ -29,62 +60,44 @@ class OffsetState(NamedTuple):
     what it should be; ``turn`` the largest angle, in degrees, between a pair's singular vector and the one at offset 0.
     """
 
-    S: tuple[float, ...]
-    query: tuple[tuple[float, ...], ...]
-    key: tuple[tuple[float, ...], ...]
-    score: tuple[float, ...]
-    target: tuple[float, ...]
+    S: list[float]
+    query: list[list[float]]
+    key: list[list[float]]
+    score: list[float]
+    target: list[float]
     turn: float
 
 
 def offset_state(head: RotaryHead, offset: float) -> OffsetState:
-    """Singular values, cosines with the features and scores of a rotary head at one offset.
-
-    Args:
-        head: a trained model.
-        offset: query position minus key position; it may lie between whole numbers.
-
-    Raises:
-        ValueError: for an offset that is not finite.
+    """Singular values, cosines with the features and scores of a rotary head at one offset, whole or in between.
 
     Example:
-        >>> from svf_helpers.toy import ToyConfig
         >>> config = ToyConfig(n=2, d=2, r=2, positions=40, pairs={(0, 1): 3.0}, bands={(0, 1): 0})
-        >>> W_Q, W_K = torch.tensor([[3.0, 0], [0, 0]]), torch.tensor([[0, 0], [1.0, 0]])
-        >>> state = offset_state(RotaryHead(torch.eye(2), W_Q, W_K, config), 2)
+        >>> W_Q, W_K = torch.tensor([[3.0, 0], [0, 0]]).double(), torch.tensor([[0, 0], [1.0, 0]]).double()
+        >>> state = offset_state(RotaryHead(torch.eye(2).double(), W_Q, W_K, config), 2)
         >>> [round(value, 3) for value in (*state.S, *state.score, *state.target)]  # 3 cos(2): the sign goes to v
         [1.248, -1.248, -1.248]
     """
-    if not math.isfinite(offset):
-        raise ValueError(f"offset = {offset}: a finite number is needed")
-    return _states(head, [float(offset)])[0]
+    return _states(head, [offset])[0]
 
 
 def offset_frame(heads: Mapping[int, RotaryHead], offset: float, band: float) -> Frame:
-    """What the picture shows at one setting: the numbers of :func:`offset_state`, as attributes and words.
-
-    Example:
-        >>> from svf_helpers.toy import ToyConfig
-        >>> config = ToyConfig(n=2, d=2, r=2, positions=40, pairs={(0, 1): 3.0}, bands={(0, 1): 0})
-        >>> head = RotaryHead(torch.eye(2), torch.eye(2), torch.eye(2), config)
-        >>> offset_frame({0: head}, 2, 0)["cursor"]["x1"] > offset_frame({0: head}, 1, 0)["cursor"]["x1"]
-        True
-    """
+    """What the picture shows at one setting: the numbers of :func:`offset_state`, as attributes and words."""
     head = heads[round(band)]
     state = offset_state(head, offset)
-    pairs = head.config.ranked_pairs
     top = max(max(_curve(head)[0].S), 1.0)
     frame: Frame = {}
     height, up = svg.Scale(0, 1.08 * top, _BOTTOM, _TOP), svg.Scale(-1.1 * top, 1.1 * top, _BOTTOM, _TOP)
     for k, value in enumerate(state.S):
-        owner = max(range(len(pairs)), key=lambda p, k=k: state.query[p][k] + state.key[p][k])
-        fill = COLOURS[owner % len(COLOURS)] if value > TOO_SMALL * top else svg.GREY
+        on_both = [query[k] + key[k] for query, key in zip(state.query, state.key, strict=True)]
+        owner = on_both.index(max(on_both))
+        fill = COLOURS[owner] if value > TOO_SMALL * top else svg.GREY
         bar = height.bar(min(value, height.high))
         frame[f"bar{k}"] = {**bar, "fill": fill}
         frame[f"value{k}"] = {"text": f"{value:.1f}", "y": rounded(bar["y"] - 5)}
         for side, cosines in (("u", state.query), ("v", state.key)):
-            for p in range(len(pairs)):
-                frame[f"{side}{p}{k}"] = {"fill-opacity": rounded(cosines[p][k], 2)}
+            for p, row in enumerate(cosines):
+                frame[f"{side}{p}{k}"] = {"fill-opacity": rounded(row[k], 2)}
     frame["cursor"] = dict.fromkeys(("x1", "x2"), rounded(_ACROSS(offset)))
     for p, (score, target) in enumerate(zip(state.score, state.target, strict=True)):
         inside = max(up.low, min(up.high, score))
@@ -96,20 +109,14 @@ def offset_frame(heads: Mapping[int, RotaryHead], offset: float, band: float) ->
 def offset_frames(heads: Mapping[int, RotaryHead] | None = None) -> FrameExplorer:
     """The head at every offset, for a page without a kernel. End a cell with the call.
 
-    Args:
-        heads: band of the positional pair -> model with four pairs of interest; :func:`stored_heads` by default.
-
-    Raises:
-        ValueError: for models that do not have four pairs each, or fewer than two.
+    ``heads`` are models with four pairs of interest by the band of the positional one, rising; the stored ones unless
+    given.
 
     Example:
         >>> offset_frames()
         <FrameExplorer 'A rotary head at each offset', 200 frames>
     """
-    heads = stored_heads() if heads is None else dict(sorted(heads.items()))
-    counts = {len(head.config.pairs) for head in heads.values()}
-    if len(heads) < 2 or counts != {len(COLOURS)}:
-        raise ValueError(f"at least two models with {len(COLOURS)} pairs each are needed, got {len(heads)}: {counts}")
+    heads = heads or stored_heads()
     bands = tuple(heads)
     sliders = (
         Slider("offset", "offset Δ", tuple(range(LAST + 1)), 0, "", 0.5),
@@ -133,37 +140,32 @@ def offset_explorer(heads: Mapping[int, RotaryHead] | None = None):
 def _states(head: RotaryHead, offsets: list[float]) -> list[OffsetState]:
     """All offsets in one SVD; the first matrix is that of offset 0, to measure turns from."""
     config, pairs = head.config, head.config.ranked_pairs
+    assert config.rotary is not None  # these models have positions
     m, at = len(pairs), torch.tensor([0.0, *offsets], dtype=torch.float64)
     svd = qk_svd_at_offset(head.W_Q, head.W_K, config.rotary, at)
-    read = [head.W[:, list(side)] for side in zip(*pairs, strict=True)]
-    cosines = [(unit(F).mT @ X).abs().clamp_max(1)[..., :m] for F, X in zip(read, (svd.U, svd.V), strict=True)]
-    scores = ((read[0].mT @ svd.U) * svd.S[:, None] @ (svd.V.mT @ read[1])).diagonal(dim1=-2, dim2=-1)
+    F, G = (head.W[:, list(side)] for side in zip(*pairs, strict=True))
+    on_u, on_v = ((unit(X).mT @ vectors).abs().clamp_max(1)[..., :m] for X, vectors in ((F, svd.U), (G, svd.V)))
+    scores = ((F.mT @ svd.U) * svd.S[:, None] @ (svd.V.mT @ G)).diagonal(dim1=-2, dim2=-1)
     # A pair's own vector may change rank: it is the one nearest to its vector at offset 0.
     kept = [(X[0, :, :m].mT @ X[..., :m]).abs().amax(-1).clamp_max(1) for X in (svd.U, svd.V)]
     turn = torch.rad2deg(torch.minimum(*kept).amin(-1).acos())
-    strength = dict(((i, j), t) for i, j, t in config.pairs)
-    moving = {(i, j): config.rotary.frequencies[band] for i, j, band in config.bands}
-    return [
-        OffsetState(
-            tuple(svd.S[row, :m].tolist()),
-            *(tuple(map(tuple, side[row].tolist())) for side in cosines),
-            tuple(scores[row].tolist()),
-            tuple(strength[pair] * math.cos(moving.get(pair, 0.0) * at[row].item()) for pair in pairs),
-            turn[row].item(),
-        )
-        for row in range(1, len(at))
-    ]
+    strength = torch.stack([config.targets[pair] for pair in pairs]).double()
+    moving = {tuple(pair): config.rotary.frequencies[band] for *pair, band in config.bands}
+    theta = torch.tensor([moving.get(pair, 0.0) for pair in pairs], dtype=torch.float64)
+    targets = strength * torch.cos(theta * at[:, None])
+    found = (part[1:].tolist() for part in (svd.S[:, :m], on_u, on_v, scores, targets, turn))
+    return [OffsetState(*state) for state in zip(*found, strict=True)]
 
 
-@functools.lru_cache(maxsize=64)
+@functools.cache
 def _curve(head: RotaryHead) -> list[OffsetState]:
     return _states(head, [float(offset) for offset in range(LAST + 1)])
 
 
-@functools.lru_cache(maxsize=64)
+@functools.cache
 def _lines(head: RotaryHead, up: svg.Scale) -> Frame:
     """The scores and their targets over all offsets, the same in all frames of a head."""
-    lines = {}
+    lines: Frame = {}
     for name in ("score", "target"):
         for p, values in enumerate(zip(*(getattr(state, name) for state in _curve(head)), strict=True)):
             inside = (max(up.low, min(up.high, value)) for value in values)
@@ -172,8 +174,8 @@ def _lines(head: RotaryHead, up: svg.Scale) -> Frame:
 
 
 def _note(head: RotaryHead, state: OffsetState) -> str:
-    strength = sorted((abs(t) for *_, t in head.config.pairs), reverse=True)
-    swing = min((value / full for value, full in zip(state.target, strength, strict=True)), key=lambda s: s)
+    strength = (abs(float(head.config.targets[pair])) for pair in head.config.ranked_pairs)
+    swing = min(value / full for value, full in zip(state.target, strength, strict=True))
     if abs(swing) < 0.05:
         return "The positional pair asks for almost nothing here: its singular value is nearly 0."
     if swing < 0:

@@ -9,11 +9,11 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
+from svf_helpers.chapters.kit.words import list_of, low_to_high
 from svf_helpers.experiments import Result
 from svf_helpers.toy import ToyConfig
 
-#: How the stored result marks models whose positional pair has a target that does not depend on position.
-NO_BAND = -1
+NO_BAND = -1  # how the result marks models whose positional pair has a target that does not depend on position
 
 
 def numbers(
@@ -27,7 +27,7 @@ def numbers(
     cancelled: Mapping[str, Float[Tensor, ""]],
     remainder: float,
 ) -> dict[str, str]:
-    """Every number that the chapter's prose uses, name -> text.
+    """The chapter's numbers by the names under which its text asks for them.
 
     Args:
         result: the stored result ``rope``.
@@ -39,17 +39,6 @@ def numbers(
             first order: from ``both`` parts of the leak, from the ``odd`` one alone.
         cancelled: share of the cross-talk's slope that band 2 cancels, ``band 2 free`` and ``band 2 taken``.
         remainder: fourth singular value at offset 0 of the head that looks ten positions back.
-
-    Example:
-        >>> from svf_helpers.experiments import load
-        >>> result = load("rope")
-        >>> over_offsets = torch.ones(40, len(result["band"]), 4)
-        >>> found = numbers(result, misfit=torch.ones(6, 5), products=torch.ones(len(result["band"]), 5, 4, 4) * 1j,
-        ...                 sigma=over_offsets, turned=over_offsets, remainder=0.1,
-        ...                 leans={name: torch.ones(5, 3) for name in ("odd", "both", "measured")},
-        ...                 cancelled={"band 2 free": torch.tensor(0.96), "band 2 taken": torch.tensor(0.0)})
-        >>> found["seeds"], found["sigma"], found["cancel-free"]
-        ('5', '23.3, 20.5, 17.7, 14.8', '96')
     """
     return (
         _misfits(result, misfit)
@@ -84,36 +73,23 @@ def _alignment(result: Result) -> dict[str, str]:
     """The un-rotated matrix of the models of band 1: cosines at rank, singular values, lengths and logits."""
     ours = np.flatnonzero(result["band"] == 1)
     cosine, S = np.abs(result["summary_cosine"])[ours], result["summary_S"][ours]
-    aims = np.array(_targets(result))
-    sizes, logits = _lengths_and_logits(result, ours)
-    account = sizes[:, 0] * sizes[:, 1] * S[:, :4]  # length x singular value x length
+    config = _config(result)
+    aims = np.array(_targets(config))
+    W, W_Q, W_K = (result[name][ours].astype(float) for name in ("W", "W_Q", "W_K"))
+    F, G = (W[..., list(side)] for side in zip(*config.ranked_pairs, strict=True))
+    logits = (np.einsum("sdp,sdr->srp", F, W_Q) * np.einsum("sdp,sdr->srp", G, W_K)).sum(1)
+    lengths = np.linalg.norm(F, axis=1), np.linalg.norm(G, axis=1)
+    account = lengths[0] * S[:, :4] * lengths[1]
     return {
         "cosine-min": f"{np.floor(1000 * cosine[:, :3].min()) / 1000:.3f}",
         "cosine-positional": f"{np.floor(1000 * cosine[:, 3].min()) / 1000:.3f}",
-        "sigma": ", ".join(f"{value:.1f}" for value in S.mean(0)[:4]),
+        "sigma": list_of(S.mean(0)[:4], ".1f"),
         "sigma-fifth": f"{S[:, 4].max():.2f}",
         "sigma-short": f"{100 * (1 - S[:, :4] / aims).max():.0f}",
         "logit-off": f"{100 * np.abs(logits / aims - 1).max():.1f}",
-        "length-max": f"{sizes.max():.2f}",
+        "length-max": f"{np.max(lengths):.2f}",
         "account": f"{100 * np.abs(account / logits - 1).max():.1g}",
     }
-
-
-def _lengths_and_logits(
-    result: Result, ours: np.ndarray
-) -> tuple[Float[np.ndarray, "seeds 2 P"], Float[np.ndarray, "seeds P"]]:
-    """Lengths of the query and key features of interest, and each pair's logit at offset 0."""
-    W, W_Q, W_K = (result[name][ours].astype(float) for name in ("W", "W_Q", "W_K"))
-    pairs = ToyConfig(**result.info["config"]["model"]).ranked_pairs
-    F, G = (W[..., list(side)] for side in zip(*pairs, strict=True))
-    heard = np.einsum("sdp,sdr->srp", F, W_Q), np.einsum("sdp,sdr->srp", G, W_K)
-    return np.stack([np.linalg.norm(F, axis=1), np.linalg.norm(G, axis=1)], 1), (heard[0] * heard[1]).sum(1)
-
-
-def _targets(result: Result) -> list[float]:
-    config = ToyConfig(**result.info["config"]["model"])
-    target = {(i, j): value for i, j, value in config.pairs}
-    return [target[pair] for pair in config.ranked_pairs]
 
 
 def _bands(result: Result) -> dict[str, str]:
@@ -123,7 +99,7 @@ def _bands(result: Result) -> dict[str, str]:
     return {
         "energy-positional": f"{positional[..., 1].min():.3f}",
         "energy-slow": f"{others[..., 3:].sum(-1).min():.2f}",
-        "energy-two": f"{others[..., 2].min():.2f} to {others[..., 2].max():.2f}",
+        "energy-two": low_to_high(others[..., 2].ravel(), ".2f"),
         "energy-fast": f"{others[..., :2].max():.5f}",
     }
 
@@ -137,8 +113,8 @@ def _asked(result: Result) -> dict[str, str]:
     return {
         "asked-012": f"{follows:.2f}",
         "alike": f"{alike:.3f}",
-        "third": f"{third.min():.2f} to {third.max():.2f}",
-        "third-none": f"{aimless.min():.2f} to {aimless.max():.2f}",
+        "third": low_to_high(third.ravel(), ".2f"),
+        "third-none": low_to_high(aimless.ravel(), ".2f"),
         "second-taken": f"{result['summary_energy'][band == 2][:, :3, :, 2].max():.3f}",
     }
 
@@ -147,8 +123,8 @@ def _offsets(
     result: Result, sigma: Float[Tensor, "offsets models P"], turned: Float[Tensor, "offsets models P"]
 ) -> dict[str, str]:
     """Singular values and turns of the models of band 1 over the offsets, and what a shared plane would explain."""
-    ours = np.flatnonzero(result["band"] == 1)
-    sigma, turned, targets, theta = sigma[:, ours], turned[:, ours], _targets(result), _frequencies(result)
+    ours, config = np.flatnonzero(result["band"] == 1), _config(result)
+    sigma, turned, targets, theta = sigma[:, ours], turned[:, ours], _targets(config), _frequencies(config)
     swing = torch.cos(theta[1] * torch.arange(len(sigma)))[:, None]
     kept = (sigma[-1] / sigma[0])[:, :3]
     most = turned[-1, :, :3].amax(-1)  # the most turned of the three pairs, for each seed
@@ -159,8 +135,8 @@ def _offsets(
         "swing-off": f"{(sigma[..., 3] - targets[3] * swing.abs()).abs().max():.2f}",
         "turn-positional": f"{turned[..., 3].max():.1f}",
         "turn-end": f"{turned[-1, :, 3].max():.1f}",
-        "turn-others": f"{most.min():.0f} to {most.max():.0f}",
-        "kept": f"{100 * kept.min():.1f} to {100 * kept.max():.1f}",
+        "turn-others": low_to_high(most),
+        "kept": low_to_high(100 * kept.flatten(), ".1f"),
         "half-angle": f"{half[1]:.1f}",
         "half-third": f"{half[0]:.1f}",
         "beyond-half": str(int((most > half[0]).sum())),
@@ -173,7 +149,7 @@ def _leaks(
     """Leaks and turns at the last offset, of position-independent pairs, with band 2 free and with band 2 taken."""
     band, far = result["band"], len(turned) - 1
     apart = products[..., :3, :3][..., ~torch.eye(3, dtype=torch.bool)]  # [models, bands, entries]
-    theta = _frequencies(result)[:, None]
+    theta = _frequencies(_config(result))[:, None]
     even, odd = (torch.cos(far * theta) - 1) * apart.real, torch.sin(far * theta) * apart.imag
     found = {}
     for name, which in (("free", band == 1), ("taken", band == 2)):
@@ -190,5 +166,14 @@ def _mean_and_range(values: Float[Tensor, " seeds"], digits: int) -> str:
     return f"{values.mean():.{digits}f} ({values.min():.{digits}f} to {values.max():.{digits}f})"
 
 
-def _frequencies(result: Result) -> Float[Tensor, " bands"]:
-    return torch.tensor(ToyConfig(**result.info["config"]["model"]).rotary.frequencies, dtype=torch.float64)
+def _config(result: Result) -> ToyConfig:
+    return ToyConfig(**result.info["config"]["model"])
+
+
+def _targets(config: ToyConfig) -> list[float]:
+    return [config.targets[pair].item() for pair in config.ranked_pairs]
+
+
+def _frequencies(config: ToyConfig) -> Float[Tensor, " bands"]:
+    assert config.rotary is not None  # these models have positions
+    return torch.tensor(config.rotary.frequencies, dtype=torch.float64)

@@ -98,7 +98,8 @@ def test_mixed_runs_are_split_at_the_edge_and_by_overlap():
     cosines[...] = np.eye(8)
     after = told(changed("phase-map", feature_cosine=cosines))
     assert after["left-overlap"] == "0"
-    assert after["left-apart"] == after["left-mixed"] == str(found["left-mixed"])
+    for side in ("left", "right"):
+        assert after[f"{side}-apart"] == after[f"{side}-mixed"] == str(found[f"{side}-mixed"])
 
 
 def test_a_run_is_mixed_when_a_feature_lies_on_no_vector():

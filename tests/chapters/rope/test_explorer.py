@@ -9,13 +9,13 @@ from svf_helpers.chapters.kit.svg import GREY
 from svf_helpers.chapters.rope.explorer import (
     COLOURS,
     LAST,
+    RotaryHead,
     offset_explorer,
     offset_frame,
     offset_frames,
     offset_state,
+    stored_heads,
 )
-from svf_helpers.chapters.rope.figures import band_shares, over_offsets
-from svf_helpers.chapters.rope.stored_heads import RotaryHead, stored_heads
 from svf_helpers.toy import ToyConfig
 
 PAIRS = {(0, 4): 24.0, (1, 5): 21.0, (2, 6): 18.0, (3, 7): 15.0}
@@ -29,7 +29,7 @@ def head_in_planes(band=1, places=(6, 7, 8, None), r=10):
     for p, (place, strength) in enumerate(zip(places, STRENGTHS, strict=True)):
         place = 2 * band if place is None else place
         W_Q[p, place] = W_K[4 + p, place] = strength.sqrt()
-    return RotaryHead(torch.eye(10), W_Q, W_K, config)
+    return RotaryHead(torch.eye(10).double(), W_Q, W_K, config)
 
 
 ALONE = head_in_planes(places=(8, 6, 4, None))  # every pair in a band of its own
@@ -47,7 +47,7 @@ def test_pairs_in_bands_of_their_own_do_not_turn(offset):
     for side in (state.query, state.key):  # each feature on one vector, at whatever rank
         assert torch.allclose(torch.tensor(side).sort().values[:, -1], torch.ones(4), atol=1e-6)
     assert state.target[3] == pytest.approx(size[3].item())
-    assert state.target[:3] == (24.0, 21.0, 18.0)
+    assert state.target[:3] == [24.0, 21.0, 18.0]
 
 
 @pytest.mark.parametrize("offset", [5, 39])
@@ -109,25 +109,6 @@ def test_the_page_is_small_and_the_live_explorer_answers():
     before = picture.value
     band.value = 4
     assert picture.value != before
-
-
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda: offset_state(ALONE, math.nan), "offset = nan"),
-        (lambda: offset_frames({1: ALONE}), "at least two models"),
-        (lambda: RotaryHead(torch.eye(10), torch.eye(10), torch.eye(10), ToyConfig()), "positions = 0"),
-        (lambda: RotaryHead(torch.eye(10)[:, :5], ALONE.W_Q, ALONE.W_K, ALONE.config), "W has shape"),
-        (lambda: stored_heads(seed=99), "seed 99: the stored result has seeds"),
-        (lambda: band_shares([[1.0]], [[0.5, 0.5]]), "one shape"),
-        (lambda: band_shares([[1.2]], [[0.5]]), "between 0 and 1"),
-        (lambda: over_offsets([0, 1], [[1.0]], [[1.0]]), "one shape"),
-        (lambda: over_offsets([0], [[-1.0]], [[1.0]]), "negative"),
-    ],
-)
-def test_what_makes_no_picture_is_refused_by_name(call, message):
-    with pytest.raises(ValueError, match=message):
-        call()
 
 
 def test_stored_heads_are_those_of_each_band():

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from svf_helpers.alignment import rank_alignment
-from svf_helpers.chapters.rope.figures import counterweight
 from svf_helpers.chapters.rope.numbers import numbers
 from svf_helpers.experiments import load
 from svf_helpers.qk import qk_svd
@@ -177,17 +176,3 @@ def test_leans_are_compared_with_what_was_measured():
     found = told(leans=leans)
     assert (found["lean-off"], found["lean-odd"]) == ("0.3", "0.4")
     assert (found["cancel-free"], found["cancel-taken"], found["blind"]) == ("96", "2", "0.3")
-
-
-def test_dots_of_the_counterweight_lie_where_they_are_given():
-    axis = counterweight({"free": ([1.0, -2.0], [-1.0, 2.0]), "taken": ([3.0], [0.0])}).axes[0]
-    dots = {line.get_label(): line for line in axis.lines if line.get_label() in ("free", "taken")}
-    assert dots["free"].get_xdata().tolist() == [1, -2]
-    assert dots["taken"].get_ydata().tolist() == [0]
-    assert [text.get_text() for text in axis.get_legend().get_texts()] == ["free", "taken"]
-
-
-@pytest.mark.parametrize(("slopes", "message"), [({}, "between 1 and 8"), ({"a": ([1.0, 2.0], [1.0])}, "2 and 1")])
-def test_slopes_that_do_not_fit_are_refused(slopes, message):
-    with pytest.raises(ValueError, match=message):
-        counterweight(slopes)
