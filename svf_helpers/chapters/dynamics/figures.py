@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from svf_helpers.chapters.dynamics.locking import LOCKED
-from svf_helpers.chapters.kit.curves import _steps
+from svf_helpers.chapters.kit.curves import as_steps
 from svf_helpers.chapters.kit.style import MARKERS, OKABE_ITO, Array, as_array, as_labels, house_style, new_figure
 
 Steps = Int[Array, " K"] | Sequence[int]
@@ -153,7 +153,7 @@ def head_and_best_head(
 
 def _pair_lines(axis: Axes, steps: Steps, values: Float[Array, "K m"], labels: Sequence[str] | None = None) -> list:
     """One line for each pair, in the pairs' colours; ``ValueError`` unless steps rise and there is a value for each."""
-    at, values = _steps(steps), as_array(values, "values", 2)
+    at, values = as_steps(steps), as_array(values, "values", 2)
     if len(values) != len(at) or values.shape[1] > len(OKABE_ITO):
         raise ValueError(f"{len(at)} steps and at most {len(OKABE_ITO)} pairs can be drawn, got {values.shape}")
     names = as_labels(labels, values.shape[1], "labels", "pair {}")

@@ -31,7 +31,7 @@ def training_curves(
         >>> training_curves([0, 100], {"reconstruction": np.array([0.1, 0.01])}).axes[0].get_yscale()
         'log'
     """
-    at = _steps(steps)
+    at = as_steps(steps)
     if not losses or len(losses) > len(OKABE_ITO):
         raise ValueError(f"losses: between 1 and {len(OKABE_ITO)} named curves are needed, got {len(losses)}")
     curves = {name: as_array(values, f"losses[{name!r}]", 1) for name, values in losses.items()}
@@ -51,7 +51,8 @@ def training_curves(
     return figure
 
 
-def _steps(steps: object) -> np.ndarray:
+def as_steps(steps: object) -> np.ndarray:
+    """Recorded steps as an array; ``ValueError`` where they do not rise."""
     at = as_array(steps, "steps", 1)
     if (np.diff(at) <= 0).any():
         raise ValueError("steps: they must rise from one record to the next")

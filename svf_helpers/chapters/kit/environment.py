@@ -6,7 +6,7 @@ import importlib.util
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -88,24 +88,23 @@ def report(machine: Machine, paper_seconds: Mapping[str, float]) -> list[str]:
     return lines
 
 
-def paper_seconds(chapters: Sequence[str]) -> dict[str, float]:
-    """Seconds that these chapters' paper-scale runs take on two cores, from the registry of experiments.
+def paper_seconds() -> dict[str, float]:
+    """Seconds that each chapter's paper-scale runs take on two cores, from the registry of experiments, shortest first.
 
-    Raises:
-        ValueError: for a chapter that no experiment belongs to.
+    Runs that need a model from the hub are left out.
 
     Example:
-        >>> seconds = paper_seconds(["superposition", "one_pair"])
-        >>> list(seconds), min(seconds.values()) > 0
-        (['superposition', 'one_pair'], True)
+        >>> seconds = paper_seconds()
+        >>> seconds["superposition"] < seconds["robustness"]
+        True
     """
     from svf_helpers.experiments.registry import discover
 
-    runs = list(discover().values())
-    if unknown := set(chapters) - {run.chapter for run in runs}:
-        known = ", ".join(sorted({run.chapter for run in runs}))
-        raise ValueError(f"no experiment belongs to {', '.join(sorted(unknown))}; there are runs for {known}")
-    return {chapter: sum(run.seconds["paper"] for run in runs if run.chapter == chapter) for chapter in chapters}
+    total: dict[str, float] = {}
+    for run in discover().values():
+        if not run.hub:
+            total[run.chapter] = total.get(run.chapter, 0) + run.seconds["paper"]
+    return dict(sorted(total.items(), key=lambda item: item[1]))
 
 
 def _version(name: str, have: tuple[int, ...] | str) -> str:

@@ -8,6 +8,7 @@ from matplotlib.colors import to_hex
 from svf_helpers.chapters.intro.figures import feature_plane
 from svf_helpers.chapters.kit.environment import LIVE, PACE, Machine, paper_seconds, report, this_machine
 from svf_helpers.chapters.kit.style import KEY, QUERY
+from svf_helpers.experiments.registry import discover
 from tests.refusals import refuses
 
 GOOD = Machine((3, 12, 1), "2.13.0+cpu", 8, 16.0, None, False, pace=PACE)
@@ -56,11 +57,11 @@ def test_times_follow_the_pace_but_promise_no_more_than_was_measured():
 
 
 def test_paper_scale_times_come_from_the_registry():
-    times = paper_seconds(["dynamics", "superposition"])
-    assert list(times) == ["dynamics", "superposition"]
-    assert all(seconds > 0 for seconds in times.values())
-    with refuses(ValueError, "cookery", "superposition"):
-        paper_seconds(["superposition", "cookery"])
+    """Every chapter with runs of its own is there, those that only a hub makes possible left out."""
+    times, runs = paper_seconds(), list(discover().values())
+    assert set(times) == {run.chapter for run in runs if not run.hub}
+    assert list(times.values()) == sorted(times.values())
+    assert times["beyond_capacity"] == sum(run.seconds["paper"] for run in runs if run.chapter == "beyond_capacity")
 
 
 def test_this_machine_is_looked_at():

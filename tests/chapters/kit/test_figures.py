@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from PIL import Image
 
-from svf_helpers.chapters.dynamics.figures import dynamics, lock_times
 from svf_helpers.chapters.kit.curves import training_curves
 from svf_helpers.chapters.kit.figures import (
     alignment_and_spectrum,
@@ -142,33 +141,6 @@ def test_alignment_and_spectrum_has_a_dot_for_each_feature():
     assert len(right.collections) == 1
 
 
-def test_dynamics_has_three_panels_with_a_line_for_each_pair():
-    steps = torch.arange(0.0, 50, 10)
-    u, f, uf = (torch.rand(5, 2) for _ in range(3))
-    figure = dynamics(steps, -u, f, uf, labels=["first", "second"])
-    for axis, panel in zip(figure.axes, (u, f, uf), strict=True):
-        for k in range(2):
-            assert np.allclose(axis.lines[k].get_xydata(), torch.stack([steps, panel[:, k]], 1))
-        assert axis.get_ylim() == (0, 1.05)
-        assert "|cosine|" in axis.get_ylabel()
-    assert figure.axes[-1].get_xlabel() == "training step"
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["first", "second"]
-
-
-def test_lock_times_shows_every_seed_the_median_and_those_that_never_locked():
-    times = torch.tensor([[100.0, 300.0], [200.0, torch.nan], [300.0, 500.0]])
-    axis = lock_times(times, labels=["a", "b"], total=1000).axes[0]
-    dots = offsets(axis)
-    assert dots[0][:, 0].tolist() == [100, 200, 300]
-    assert dots[1][:, 0].tolist() == [300, 500]
-    assert dots[2][:, 0].tolist() == [1000]
-    medians = [line.get_xdata()[0] for line in axis.lines if line.get_xdata()[0] == line.get_xdata()[1]]
-    assert medians == [200, 500]  # the middle of 300, 500 and never
-    assert [text.get_text() for text in axis.texts] == ["1 of 3 never"]
-    assert tick_labels(axis.yaxis) == ["a", "b"]
-    assert "0.9" in axis.get_xlabel()
-
-
 def test_training_curves():
     losses = {"reconstruction": np.array([3.0, 2.0, 1.0]), "attention": np.array([1.0, 1.0, 0.5])}
     axis = training_curves([0, 1, 2], losses).axes[0]
@@ -195,12 +167,6 @@ def test_training_curves():
         (lambda: spectrum([1.0], [1.0, 2.0]), ("targets", 1, 2)),
         (lambda: alignment_and_spectrum([1.0], [1.0, 1.0], [1.0]), ("cos_query", "cos_key", 1, 2)),
         (lambda: alignment_and_spectrum([1.0], [1.0], [1.0], labels=["a", "b"]), ("labels", 1, 2)),
-        (lambda: dynamics([0, 1], torch.zeros(3, 1), torch.zeros(3, 1), torch.zeros(3, 1)), (2,)),
-        (lambda: dynamics([1, 0], *[torch.zeros(2, 1)] * 3), ("steps",)),
-        (lambda: dynamics([0, 1], *[torch.zeros(2, 9)] * 3), (8,)),
-        (lambda: lock_times([[float("nan")]]), ("total",)),
-        (lambda: lock_times([[50.0]], total=10), ("total", 10, 50)),
-        (lambda: lock_times([[-1.0]]), ("times",)),
         (lambda: training_curves([0, 1], {"a": [1.0, 0.0]}), ("'a'", "log=False")),
         (lambda: training_curves([0, 1], {"a": [1.0]}), ("'a'", 2, 1)),
         (lambda: training_curves([1, 0], {"a": [1.0, 1.0]}), ("steps",)),
