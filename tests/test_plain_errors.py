@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from svf_helpers.plain_errors import in_plain_words, needed, trouble
+from tests.refusals import refuses
 
 
 def of_hub(kind: str, text: str = "", status: int | None = None) -> Exception:
@@ -82,7 +83,7 @@ def test_sentences_name_what_was_asked_for_and_what_to_do():
 
 
 def test_a_module_that_is_missing_is_named_with_the_command_that_brings_it():
-    with pytest.raises(ModuleNotFoundError, match=r"nowhere is not installed; models need it: pip install") as caught:
+    with refuses(ModuleNotFoundError, "nowhere", "models", "pip install 'svf-helpers[models]'") as caught:
         needed("nowhere.at_all", "models")
     assert caught.value.name == "nowhere"
 
@@ -90,6 +91,6 @@ def test_a_module_that_is_missing_is_named_with_the_command_that_brings_it():
 def test_a_module_that_lacks_another_one_says_which(tmp_path, monkeypatch):
     (tmp_path / "half_there.py").write_text("import another_that_is_missing\n")
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(ModuleNotFoundError, match="another_that_is_missing") as caught:
+    with refuses(ModuleNotFoundError, "another_that_is_missing") as caught:
         needed("half_there", "nobody")
     assert caught.value.name == "another_that_is_missing"

@@ -12,6 +12,7 @@ from torch import Tensor
 from ..attention import n_sv, null_terms, sparsity
 from ..ioi import CircuitHead, Prompts, distinct_heads
 from .bases import Basis, HeadBases, head_bases
+from .moments import HeadMoments
 from .terms import head_terms_batch
 
 
@@ -47,7 +48,7 @@ def circuit_terms(
     prompts: Prompts,
     circuit: Sequence[CircuitHead],
     basis: Basis | HeadBases = "weights",
-    moments=None,
+    moments: HeadMoments | None = None,
     *,
     draws: int = 16,
     seed: int = 0,
