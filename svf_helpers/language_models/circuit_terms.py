@@ -19,9 +19,10 @@ from .terms import head_terms_batch
 class CircuitTerms(NamedTuple):
     """What each head of a circuit does at its token pair in each prompt, in one basis.
 
-    ``n_sv`` is 0 where the head attends to its key no more than to the others. ``null`` is the mean sparsity over
-    random rotations of this basis, each head with rotations of its own that all prompts share; ``rotated`` holds the
-    terms under the first of them.
+    ``sparsity`` is the participation ratio of the terms' sizes, divided by their number
+    (:func:`svf_helpers.attention.sparsity`). ``n_sv`` is 0 where the head attends to its key no more than to the
+    others. ``null`` is the mean sparsity over random rotations of this basis, each head with rotations of its own that
+    all prompts share; ``rotated`` holds the terms under the first of them.
 
     Example:
         >>> from svf_helpers.language_models import load_model
