@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib
 import warnings
 from collections.abc import Callable
+from typing import no_type_check
 
 _SAID: set[str] = set()
 
 
+@no_type_check  # a check of annotations would stand between this function and the caller it points at
 def warn_once(old: str, new: str, stacklevel: int = 2) -> None:
     """Warn, the first time that an old name is used, that it is called something else now.
 
@@ -48,6 +50,7 @@ def renamed(module: str, names: dict[str, str]) -> Callable[[str], object]:
         3.141592653589793
     """
 
+    @no_type_check
     def look_up(name: str) -> object:
         if name not in names:
             raise AttributeError(f"module {module!r} has no attribute {name!r}")

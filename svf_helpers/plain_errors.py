@@ -18,7 +18,7 @@ Trouble = Literal[
 ]
 
 # Names of error classes, of Hugging Face's or of the HTTP library below, that say what happened.
-_NAMED: dict[str, set[str]] = {
+_NAMED: dict[Trouble, set[str]] = {
     "revision": {"RevisionNotFoundError"},
     "repository": {"RepositoryNotFoundError", "GatedRepoError"},
     "name": {"HFValidationError"},
@@ -26,7 +26,7 @@ _NAMED: dict[str, set[str]] = {
     "unreachable": {"ConnectionError", "TransportError", "Timeout", "TimeoutError", "LocalEntryNotFoundError"},
 }
 # What they say where the class does not tell.
-_SAID = (
+_SAID: tuple[tuple[Trouble, tuple[str, ...]], ...] = (
     ("memory", ("allocate memory",)),
     ("revision", ("is not a valid git identifier",)),
     ("repository", ("not a valid model",)),
@@ -34,7 +34,9 @@ _SAID = (
     ("kind", ("unrecognized model", "unsupported architecture", "not supported")),
     ("unreachable", ("couldn't connect",)),
 )
-_ORDER = ("memory", "revision", "repository", "name", "weights", "kind", "offline", "unreachable")
+_ORDER: tuple[Trouble, ...] = (
+    "memory", "revision", "repository", "name", "weights", "kind", "offline", "unreachable",
+)
 
 
 def trouble(error: BaseException) -> Trouble:
@@ -58,7 +60,7 @@ def trouble(error: BaseException) -> Trouble:
             return what
     if "EntryNotFoundError" in {kind.__name__ for kind in type(error).__mro__}:
         return "file"
-    status = getattr(getattr(error, "response", None), "status_code", None)
+    status = _status(error)
     if status is not None and 400 <= status < 500 and status not in (408, 429):  # too slow, too many: these pass
         return "refused"
     return "unknown"
@@ -122,8 +124,7 @@ def in_plain_words(
         case "file":
             return FileNotFoundError(f"{name} has no file {file or '(see above)'} on the Hugging Face hub{instead}")
         case "refused":
-            status = error.response.status_code
-            return ConnectionError(f"{whole}: the Hugging Face hub refuses ({status}): {error}")
+            return ConnectionError(f"{whole}: the Hugging Face hub refuses ({_status(error)}): {error}")
     return error
 
 
@@ -152,8 +153,14 @@ def needed(module: str, what: str):
         ) from error
 
 
+def _status(error: BaseException) -> int | None:
+    """The number with which a server refused, if there was an answer."""
+    return getattr(getattr(error, "response", None), "status_code", None)
+
+
 def _chain(error: BaseException) -> Iterator[BaseException]:
     """An error, its cause, the cause of that, and so on."""
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
+    link: BaseException | None = error
+    while link is not None:
+        yield link
+        link = link.__cause__ or link.__context__

@@ -91,8 +91,8 @@ def train_sae(
     x = (tokens - mean) / scale
 
     draws = [torch.Generator().manual_seed(s) for s in seeds]
-    shape, options = (n_features, x.shape[1]), {"dtype": torch.float32, "device": "cpu"}
-    D = torch.stack([torch.randn(shape, generator=g, **options) for g in draws]).to(place)
+    shape = n_features, x.shape[1]
+    D = torch.stack([torch.randn(shape, generator=g, dtype=torch.float32, device="cpu") for g in draws]).to(place)
     D = unit(D.mT).mT
     parameters = [D, D.mT.clone(), D.new_zeros(len(seeds), 1, n_features), D.new_zeros(len(seeds), 1, x.shape[1])]
     for parameter in parameters:
@@ -111,7 +111,7 @@ def train_sae(
         schedule.step()
 
     with torch.no_grad():
-        error, active = 0.0, 0.0
+        error, active = x.new_zeros(len(seeds)), x.new_zeros(len(seeds), n_features)
         for part in x.split(TOKENS_AT_ONCE):
             codes, back = _autoencode(part, *parameters)
             error = error + (part - back).square().sum((-2, -1)) / len(x)

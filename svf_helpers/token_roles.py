@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import overload
 
 import torch
 from jaxtyping import Int
@@ -73,7 +74,11 @@ class Prompts(Sequence[Prompt]):
     def __len__(self) -> int:
         return len(self._prompts)
 
-    def __getitem__(self, index: int) -> Prompt:
+    @overload
+    def __getitem__(self, index: int) -> Prompt: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Prompt, ...]: ...
+    def __getitem__(self, index):
         return self._prompts[index]
 
     def __iter__(self) -> Iterator[Prompt]:
@@ -128,8 +133,8 @@ def find_roles(tokenizer, text: str, subject: str, recipient: str, *, prepend_bo
     unknown = getattr(tokenizer, "unk_token_id", None)
     if missing := [text[slice(*span)].strip() for number, span in zip(ids, spans, strict=True) if number == unknown]:
         raise ValueError(f"not in this tokenizer's vocabulary: {', '.join(dict.fromkeys(missing))}")
-    said = (("S1", subject, subjects[0]), ("IO", recipient, recipients[0]), ("S2", subject, subjects[1]))
-    for role, name, start in said:
+    named = (("S1", subject, subjects[0]), ("IO", recipient, recipients[0]), ("S2", subject, subjects[1]))
+    for role, name, start in named:
         roles[role] = _one_token(tokenizer, ids, spans, text, role, name, start)
     roles |= {"S1+1": roles["S1"] + 1, "END": len(ids) - 1}
     answer, wrong = (_next_token(tokenizer, text, ids, name) for name in (recipient, subject))

@@ -5,6 +5,7 @@ import torch
 
 from svf_helpers.attention import relative_attention
 from svf_helpers.language_models import ablate_terms, head_bases, head_moments, head_terms_batch, load_model
+from tests.refusals import refuses
 from tests.tiny_models import save, some_tokens
 
 QUERY, KEY, LAYER, HEAD = 9, 4, 0, 2
@@ -98,7 +99,7 @@ def test_scores_that_are_not_the_sum_of_the_terms_are_left_alone(models):
     model, some = models("neox"), torch.arange(8) < 4
     with ablate_terms(model, 0, 1, QUERY, some), ablate_terms(model, 0, 1, QUERY - 1, some):
         model(some_tokens(2, 12))
-    refused = pytest.raises(ArithmeticError, match="layer 0 head 1: its scores differ from .* already ablated")
+    refused = refuses(ArithmeticError, "layer 0 head 1")
     with ablate_terms(model, 0, 1, QUERY, some), ablate_terms(model, 0, 1, QUERY, ~some), refused:
         model(some_tokens(2, 12))
 
@@ -118,19 +119,19 @@ def test_what_cannot_be_removed_is_refused(models):
         with ablate_terms(model, *arguments, **options):
             model(some_tokens(2, 12))
 
-    with pytest.raises(ValueError, match=r"remove has shape \(7,\): expected \[d_head\] or .* d_head = 8"):
+    with refuses(ValueError, "remove", (7,), "d_head = 8"):
         enter(0, 0, 5, all_terms[:7])
-    with pytest.raises(ValueError, match="remove is torch.int64: True and False"):
+    with refuses(ValueError, "remove", "torch.int64"):
         enter(0, 0, 5, torch.tensor([0, 1]))
-    with pytest.raises(ValueError, match="basis 'offset' belongs to a pair: give key"):
+    with refuses(ValueError, "basis 'offset'", "key"):
         enter(0, 0, 5, all_terms, "offset")
-    with pytest.raises(ValueError, match="query = 12: positions are 0 to 11"):
+    with refuses(ValueError, "query = 12", 11):
         enter(0, 0, 12, all_terms)
-    with pytest.raises(ValueError, match="query has shape .*: one position, or one for each of 2 prompts"):
+    with refuses(ValueError, "query", (3,), "2 prompts"):
         enter(0, 0, torch.tensor([1, 2, 3]), all_terms)
-    with pytest.raises(ValueError, match="remove is for 3 prompts, the model runs on 2"):
+    with refuses(ValueError, "remove", "3 prompts", 2):
         enter(0, 0, 5, all_terms.expand(3, 8))
-    with pytest.raises(ValueError, match="layer = 7"):
+    with refuses(ValueError, "layer = 7", 1):
         enter(7, 0, 5, all_terms)
     # a refusal inside leaves no hook behind
     model(some_tokens(2, 12))
@@ -138,6 +139,6 @@ def test_what_cannot_be_removed_is_refused(models):
 
 def test_a_model_whose_scores_cannot_be_changed(models):
     model = models("gptj")
-    refused = pytest.raises(ValueError, match=r"layer 0 \(GPTJAttention\): TransformerLens shows its scores and cannot")
+    refused = refuses(ValueError, "layer 0", "GPTJAttention")
     with ablate_terms(model, 0, 0, 5, torch.ones(model.cfg.d_head, dtype=torch.bool)), refused:
         model(some_tokens(1, 8))

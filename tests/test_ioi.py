@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 
+import jaxtyping
 import pytest
 import torch
 from transformers import AutoTokenizer
@@ -23,6 +24,7 @@ from svf_helpers.ioi import (
     paper_prompt,
 )
 from svf_helpers.pocket import pocket_tokenizer
+from tests.refusals import refuses
 
 
 @pytest.fixture(scope="module", params=["gpt2", "gpt-neox-20b"])
@@ -107,7 +109,8 @@ def test_each_template_is_well_formed():
         assert "{object}" in template
 
 
-def test_a_seed_gives_the_same_prompts_and_nobody_elses_draws_matter(tokenizer):
+def test_a_seed_gives_the_same_prompts_and_nobody_elses_draws_matter(tokenizer, monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # the check of annotations draws numbers itself
     first = [prompt.text for prompt in ioi_prompts(tokenizer, 20, seed=5)]
     torch.rand(3)
     state, other = torch.get_rng_state(), random.getstate()
@@ -148,9 +151,9 @@ def test_start_token_moves_every_role_by_one(gpt2):
 
 def test_names_of_several_tokens_are_left_out_or_refused(gpt2):
     assert one_token_names(gpt2, ["Simon", "Dora", "Andrew", "Anneliese"]) == ("Simon", "Andrew")
-    with pytest.raises(ValueError, match=r"splits IO, 'Dora', into 2 tokens \(' D', 'ora'\)"):
+    with refuses(ValueError, "IO", "'Dora'", 2, "' D'", "'ora'"):
         find_roles(gpt2, "Then, Simon and Dora met. Simon gave a key to", "Simon", "Dora")
-    with pytest.raises(ValueError, match="splits S1, 'Dora'"):
+    with refuses(ValueError, "S1", "'Dora'"):
         find_roles(gpt2, "Then, Dora and Simon met. Dora gave a key to", "Dora", "Simon")
     prompts = ioi_prompts(gpt2, 30, names=["Simon", "Dora", "Andrew", "Mary"])
     assert not any("Dora" in prompt.text for prompt in prompts)
@@ -167,9 +170,9 @@ def test_tokenizer_without_offsets_gives_the_same_roles(tokenizer):
         again = find_roles(slow, prompt.text, subject, recipient)
         assert again.roles == prompt.roles
         assert torch.equal(again.tokens, prompt.tokens)
-    with pytest.raises(ValueError, match="no offsets and does not give .* back"):
+    with refuses(ValueError, "offsets", PAPER_PROMPT):
         find_roles(WithoutOffsets(tokenizer, forgets=","), PAPER_PROMPT, "Simon", "Andrew")
-    with pytest.raises(ValueError, match="no start-of-text token"):
+    with refuses(ValueError, "prepend_bos"):
         find_roles(slow, PAPER_PROMPT, "Simon", "Andrew", prepend_bos=True)
 
 
@@ -179,31 +182,31 @@ def test_a_name_inside_a_longer_word_is_no_occurrence(gpt2):
 
 
 @pytest.mark.parametrize(
-    ("text", "subject", "recipient", "sentence"),
+    ("text", "subject", "recipient", "told"),
     [
-        (PAPER_PROMPT + " ", "Simon", "Andrew", "ends with a space"),
-        (PAPER_PROMPT, "Andrew", "Simon", "'Andrew' once and 'Simon' twice: the subject must be said twice"),
-        (PAPER_PROMPT, "Simon", "Mary", "'Mary' 0 times"),
-        (PAPER_PROMPT, "", "Andrew", "'' 0 times"),
+        (PAPER_PROMPT + " ", "Simon", "Andrew", (PAPER_PROMPT + " ", "space")),
+        (PAPER_PROMPT, "Andrew", "Simon", ("'Andrew' once", "'Simon' twice")),
+        (PAPER_PROMPT, "Simon", "Mary", ("'Simon' twice", "'Mary' 0 times")),
+        (PAPER_PROMPT, "", "Andrew", ("'' 0 times", "'Andrew' once")),
     ],
 )
-def test_bad_prompts_are_refused(gpt2, text, subject, recipient, sentence):
-    with pytest.raises(ValueError, match=sentence):
+def test_bad_prompts_are_refused(gpt2, text, subject, recipient, told):
+    with refuses(ValueError, *told):
         find_roles(gpt2, text, subject, recipient)
 
 
 def test_bad_requests_are_refused(gpt2):
-    with pytest.raises(ValueError, match="count = 0: at least one"):
+    with refuses(ValueError, "count = 0"):
         ioi_prompts(gpt2, 0)
-    with pytest.raises(ValueError, match="some of ABBA, BABA"):
+    with refuses(ValueError, "orders", "AABB", "ABBA", "BABA"):
         ioi_prompts(gpt2, 2, orders=["AABB"])
-    with pytest.raises(ValueError, match="some of ABBA, BABA"):
+    with refuses(ValueError, "orders", "ABBA", "BABA"):
         ioi_prompts(gpt2, 2, orders=[])
-    with pytest.raises(ValueError, match="1 of 2 names are one token"):
+    with refuses(ValueError, "1 of 2 names"):
         ioi_prompts(gpt2, 2, names=["Simon", "Dora"])
-    with pytest.raises(ValueError, match="no prompts"):
+    with refuses(ValueError, "prompts"):
         Prompts([])
-    with pytest.raises(ValueError, match="role 'S3' is not in"):
+    with refuses(ValueError, "role 'S3'", *ROLES):
         ioi_prompts(gpt2, 1).at("S3")
 
 
@@ -217,13 +220,14 @@ def test_a_token_that_holds_more_than_the_name_is_refused():
         def __call__(self, text, **options):
             return {"input_ids": list(range(len(spans))), "offset_mapping": spans}
 
-    with pytest.raises(ValueError, match=r"token of S1, '\(Simon', holds more than 'Simon'"):
+    with refuses(ValueError, "S1", "'(Simon'", "'Simon'"):
         find_roles(Gluing(), text, "Simon", "Andrew")
 
 
 def test_words_that_the_tokenizer_does_not_know_are_named():
-    with pytest.raises(ValueError, match="not in this tokenizer's vocabulary: Friday, sofa$"):
+    with refuses(ValueError, "Friday, sofa") as caught:
         find_roles(pocket_tokenizer(), "On Friday, Amy and Tom met. Tom gave a sofa to", "Tom", "Amy")
+    assert not any(known in str(caught.value) for known in ("Amy", "Tom", "gave"))
 
 
 def test_pythia_heads_are_table_2():

@@ -9,12 +9,13 @@ import weakref
 import huggingface_hub
 import pytest
 import torch
-from huggingface_hub import errors
+from huggingface_hub import constants, errors, utils
 from safetensors.torch import save_file
 
 from svf_helpers import sae
 from svf_helpers.features import anisotropy, isotropic_dictionary, unit
 from svf_helpers.sae import anisotropy_by_layer, decoder_anisotropy, published_decoders, read_decoder, train_sae
+from tests.refusals import refuses
 
 
 def normal(*shape, seed=0):
@@ -83,18 +84,18 @@ def test_lengths_of_rows_do_not_matter():
 
 
 @pytest.mark.parametrize(
-    ("W", "word"),
+    ("W", "told"),
     [
-        (torch.ones(3), "shape"),
-        (torch.ones(2, 3, 4), "shape"),
-        (torch.ones(0, 3), "shape"),
-        (torch.ones(3, 3, dtype=torch.int64), "floating-point"),
-        (torch.tensor([[1.0, float("nan")]]), "not finite"),
-        (torch.tensor([[1.0, 0.0], [0.0, 0.0], [0.0, 0.0]]), "2 rows of length 0, the first of them row 1"),
+        (torch.ones(3), ("W_dec", (3,))),
+        (torch.ones(2, 3, 4), ("W_dec", (2, 3, 4))),
+        (torch.ones(0, 3), ("W_dec", (0, 3))),
+        (torch.ones(3, 3, dtype=torch.int64), ("W_dec", "torch.int64")),
+        (torch.tensor([[1.0, float("nan")]]), ("W_dec", "finite")),
+        (torch.tensor([[1.0, 0.0], [0.0, 0.0], [0.0, 0.0]]), ("W_dec", "2 rows", "row 1")),
     ],
 )
-def test_decoders_that_cannot_be_measured_are_refused(W, word):
-    with pytest.raises(ValueError, match=word):
+def test_decoders_that_cannot_be_measured_are_refused(W, told):
+    with refuses(ValueError, *told):
         decoder_anisotropy(W)
 
 
@@ -114,7 +115,7 @@ def test_other_keys_and_the_other_orientation(tmp_path):
     W = decoder()
     save_file({"decoder.weight": W.mT.contiguous()}, tmp_path / "a.safetensors")
     assert torch.equal(read_decoder(tmp_path / "a.safetensors", "decoder.weight", transposed=True), W)
-    with pytest.raises(ValueError, match=r"\(6, 24\).*6 features in 24 dimensions.*transposed=True"):
+    with refuses(ValueError, (6, 24), "6 features", "24 dimensions", "transposed=True"):
         read_decoder(tmp_path / "a.safetensors", "decoder.weight")
 
 
@@ -133,24 +134,23 @@ def test_files_that_hold_no_decoder_are_refused_by_name(tmp_path):
     }
     path = tmp_path / "all.safetensors"
     save_file(tensors, path)
-    for key, word in {
-        "W_dec": "no tensor named 'W_dec'; it has: broken, dead, deep, flat, whole, wide",
-        "flat": r"shape \(6,\)",
-        "deep": r"shape \(2, 24, 6\)",
-        "whole": "dtype I32: expected one of F64, F32, F16, BF16",
-        "wide": "at least as many features as dimensions",
-        "broken": "not finite",
-        "dead": "1 rows of length 0, the first of them row 7",
+    for key, told in {
+        "W_dec": ("'W_dec'", *sorted(tensors)),
+        "flat": ((6,),),
+        "deep": ((2, 24, 6),),
+        "whole": ("I32", "F64", "F32", "F16", "BF16"),
+        "wide": ((6, 24), "6 features", "24 dimensions"),
+        "broken": ("finite",),
+        "dead": ("1 rows", "row 7"),
     }.items():
-        with pytest.raises(ValueError, match=word) as caught:
+        with refuses(ValueError, "all.safetensors", *told):
             read_decoder(path, key)
-        assert "all.safetensors" in str(caught.value)
     path.write_bytes(path.read_bytes()[:200])
-    with pytest.raises(ValueError, match="not a safetensors file, or is damaged"):
+    with refuses(ValueError, path):
         read_decoder(path)
-    with pytest.raises(FileNotFoundError, match=r"nowhere.safetensors does not exist"):
+    with refuses(FileNotFoundError, tmp_path / "nowhere.safetensors"):
         read_decoder(tmp_path / "nowhere.safetensors")
-    with pytest.raises(FileNotFoundError, match="is a folder"):
+    with refuses(FileNotFoundError, tmp_path, "folder"):
         read_decoder(tmp_path)
 
 
@@ -220,14 +220,14 @@ def test_only_the_decoder_is_loaded(layers, monkeypatch):
 
 def test_missing_layers_are_known_before_the_first_is_read(layers, monkeypatch):
     monkeypatch.setattr(sae, "read_decoder", lambda *_: pytest.fail("read too early"))
-    with pytest.raises(FileNotFoundError, match=r"lacks 1 of 13 files.*blocks\.12\.hook_resid_pre/sae_weights"):
+    with refuses(FileNotFoundError, "1 of 13", "blocks.12.hook_resid_pre/sae_weights"):
         published_decoders(local=layers, layers=range(13))
-    with pytest.raises(FileNotFoundError, match="lacks 12 of 12"):
+    with refuses(FileNotFoundError, layers / "nowhere", "12 of 12"):
         published_decoders(local=layers / "nowhere")
     for bad in ([-1], [1.0], [True]):
-        with pytest.raises(ValueError, match="layers"):
+        with refuses(ValueError, "layers", bad):
             published_decoders(local=layers, layers=bad)
-    with pytest.raises(ValueError, match="layer"):
+    with refuses(ValueError, "one.safetensors", "{layer}"):
         published_decoders(local=layers, layout="one.safetensors")
 
 
@@ -236,9 +236,9 @@ def test_a_wrong_layer_among_right_ones_is_named(tmp_path):
     write_layer(tmp_path, 1, W_dec=torch.ones(24, 6, dtype=torch.int64))
     decoders = published_decoders(local=tmp_path, layers=[0, 1])
     next(decoders)
-    with pytest.raises(ValueError, match="blocks.1.hook_resid_pre"):
+    with refuses(ValueError, "blocks.1.hook_resid_pre", "I64"):
         next(decoders)
-    with pytest.raises(ValueError, match="no tensor named 'decoder'; it has: W_dec, W_enc, b_dec, b_enc"):
+    with refuses(ValueError, "'decoder'", "W_dec", "W_enc", "b_dec", "b_enc"):
         next(published_decoders(local=tmp_path, layers=[0], key="decoder"))
 
 
@@ -255,26 +255,26 @@ def test_files_in_the_hub_s_cache_need_no_network(layers, monkeypatch):
 
 
 def test_offline_it_says_what_to_do(tmp_path, monkeypatch):
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     decoders = published_decoders()  # asks for nothing yet
-    with pytest.raises(ConnectionError, match=r"blocks\.0.*hub cannot be reached.*HF_HUB_OFFLINE.*local="):
+    with refuses(ConnectionError, "blocks.0", "HF_HUB_OFFLINE", "local="):
         next(decoders)
-    with pytest.raises(FileNotFoundError, match="download=True"):
+    with refuses(FileNotFoundError, "blocks.0", "download=True"):
         next(published_decoders(download=False))
-    with pytest.raises(ValueError, match="'owner/name'"):
+    with refuses(ValueError, "not a/name/at all", "'owner/name'"):
         next(published_decoders("not a/name/at all"))
 
 
 @pytest.mark.parametrize(
-    ("failure", "kind", "word"),
+    ("failure", "kind", "told"),
     [
-        (errors.RepositoryNotFoundError, ValueError, "jbloom.* is not on the Hugging Face hub"),
-        (errors.EntryNotFoundError, FileNotFoundError, "has no file blocks.0"),
-        (errors.LocalEntryNotFoundError, ConnectionError, "cannot be reached"),
-        (TimeoutError, ConnectionError, "cannot be reached.*TimeoutError"),
+        (errors.RepositoryNotFoundError, ValueError, ("jbloom", "huggingface.co")),
+        (errors.EntryNotFoundError, FileNotFoundError, ("jbloom", "blocks.0")),
+        (errors.LocalEntryNotFoundError, ConnectionError, ("jbloom", "blocks.0", "LocalEntryNotFoundError")),
+        (TimeoutError, ConnectionError, ("jbloom", "blocks.0", "TimeoutError")),
     ],
 )
-def test_each_failure_of_the_hub_is_told_in_plain_words(monkeypatch, failure, kind, word):
+def test_each_failure_of_the_hub_is_told_in_plain_words(monkeypatch, failure, kind, told):
     class Session:
         def head(self, *_, **__):
             return None
@@ -283,9 +283,9 @@ def test_each_failure_of_the_hub_is_told_in_plain_words(monkeypatch, failure, ki
         raised = errors.LocalEntryNotFoundError if local_files_only else failure
         raise raised.__new__(raised)
 
-    monkeypatch.setattr(huggingface_hub.utils, "get_session", Session)
+    monkeypatch.setattr(utils, "get_session", Session)
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", fail)
-    with pytest.raises(kind, match=word):
+    with refuses(kind, *told):
         next(published_decoders())
 
 
@@ -299,9 +299,9 @@ def test_the_module_needs_neither_library_until_files_are_read(tmp_path):
     path = tmp_path / "a.safetensors"
     save_file({"W_dec": decoder()}, path)
     told = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True).stdout
-    assert "huggingface_hub is not installed" in told
-    assert "safetensors is not installed" in told
-    assert told.count("pip install 'svf-helpers[models]'") == 2
+    for missing, line in zip(("huggingface_hub", "safetensors"), told.splitlines(), strict=True):
+        assert missing in line
+        assert "pip install 'svf-helpers[models]'" in line
 
 
 # ---- training
@@ -362,23 +362,23 @@ def test_the_penalty_makes_codes_sparser():
 
 
 @pytest.mark.parametrize(
-    ("options", "word"),
+    ("options", "told"),
     [
-        ({"tokens": torch.ones(5)}, "tokens"),
-        ({"tokens": torch.ones(5, 2, dtype=torch.long)}, "tokens"),
-        ({"tokens": torch.full((5, 2), torch.nan)}, "tokens"),
-        ({"tokens": torch.ones(5, 2)}, "all 5 tokens are the same"),
-        ({"tokens": torch.ones(0, 2)}, "tokens"),
-        ({"n_features": 0}, "n_features"),
-        ({"steps": 1.5}, "steps"),
-        ({"batch": True}, "batch"),
-        ({"l1": -1.0}, "l1"),
-        ({"lr": 0.0}, "lr"),
-        ({"seed": []}, "seed"),
-        ({"device": "toaster"}, "device"),
+        ({"tokens": torch.ones(5)}, ("tokens", (5,))),
+        ({"tokens": torch.ones(5, 2, dtype=torch.long)}, ("tokens", "torch.int64")),
+        ({"tokens": torch.full((5, 2), torch.nan)}, ("tokens", "finite")),
+        ({"tokens": torch.ones(5, 2)}, ("5 tokens", "same")),
+        ({"tokens": torch.ones(0, 2)}, ("0 tokens",)),
+        ({"n_features": 0}, ("n_features = 0",)),
+        ({"steps": 1.5}, ("steps = 1.5",)),
+        ({"batch": True}, ("batch = True",)),
+        ({"l1": -1.0}, ("l1 = -1.0",)),
+        ({"lr": 0.0}, ("lr = 0.0",)),
+        ({"seed": []}, ("seed",)),
+        ({"device": "toaster"}, ("device = 'toaster'",)),
     ],
 )
-def test_settings_that_cannot_train_are_refused(options, word):
+def test_settings_that_cannot_train_are_refused(options, told):
     settings = {"tokens": normal(5, 2), "n_features": 3, "steps": 1} | options
-    with pytest.raises(ValueError, match=word):
+    with refuses(ValueError, *told):
         train_sae(**settings)

@@ -1,9 +1,4 @@
-r"""Ablating terms of a head's score while the model runs: an intervention, not a correlation.
-
-The ablation is exact at the level of scores. From each score of one query the chosen terms are subtracted, at every key
-that it sees, and the model goes on from there; no activation is replaced by a mean or by one from another prompt, as in
-mean ablation or activation patching (:mod:`svf_helpers.language_models.circuits` has the first).
-"""
+"""Ablating terms of a head's score while the model runs: an intervention, not a correlation."""
 
 from __future__ import annotations
 
@@ -38,6 +33,9 @@ def ablate_terms(
     itself: the chosen ones are subtracted from each score of this query, at every key that it sees. Attention and all
     that follows are then the model's own. Contexts can be nested, for several heads. Call ``model(tokens)`` or
     ``model.run_with_cache(tokens)`` inside.
+
+    Unlike mean ablation (:func:`~svf_helpers.language_models.circuits.circuit_table`) and activation patching, this
+    puts no mean and nothing from another prompt in place of an activation: at the level of scores it is exact.
 
     Args:
         model: a TransformerBridge.

@@ -1,6 +1,6 @@
 """What a model answers on prompts of the indirect-object task: logit difference, log-probability, right or wrong.
 
-All are read at END, the last token of each prompt, where the model predicts the next one.
+All are read from the logits that the unembedding gives at END, the last token of each prompt, for the next one.
 """
 
 from __future__ import annotations

@@ -84,8 +84,10 @@ class LayerBasis:
         q: Float[Tensor, "batch pairs heads r"],
         k: Float[Tensor, "batch pairs heads r"],
         offsets: Int[Tensor, "batch pairs"],
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Coordinates of queries, singular values times the scale, coordinates of keys: each [batch, pairs, heads, r].
+    ) -> tuple[
+        Float[Tensor, "batch pairs heads r"], Float[Tensor, "batch pairs heads r"], Float[Tensor, "batch pairs heads r"]
+    ]:
+        """Coordinates of queries, singular values times the scale, coordinates of keys.
 
         Their product is the terms, which sum to the score: this is eq. (1), and all the arithmetic there is.
 
@@ -169,9 +171,11 @@ def head_bases(
     if basis not in get_args(Basis):
         raise ValueError(f"basis = {basis!r}: give one of {get_args(Basis)}")
     heads = _checked_heads(model, heads)
-    if basis == "whitened":
-        if moments is None:
-            raise ValueError("basis 'whitened' needs moments=head_moments(model, token_batches)")
+    if basis != "whitened":
+        moments = None
+    elif moments is None:
+        raise ValueError("basis 'whitened' needs moments=head_moments(model, token_batches)")
+    else:
         moments.check(model)
     layers = {}
     for layer in sorted({layer for layer, _ in heads}):
@@ -179,11 +183,11 @@ def head_bases(
         whole = read_layer(model, layer)
         some = LayerHeads(whole.W_Q[numbers], whole.W_K[numbers], whole.rotary, whole.scale)
         try:
-            if basis == "whitened":
+            if moments is None:
+                frames = frames_of_weights(some)
+            else:
                 sides = (side[layer, numbers].to(whole.W_Q.device) for side in (moments.query, moments.key))
                 frames = frames_of_moments(*sides)
-            else:
-                frames = frames_of_weights(some)
         except ArithmeticError as error:
             raise ArithmeticError(f"layer {layer}, among its heads {numbers}: {error}") from error
         each_offset = basis == "offset" and some.rotary is not None

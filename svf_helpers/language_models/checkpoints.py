@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from ..plain_errors import in_plain_words, trouble
-from .loading import BUNDLED
+from ..pocket.folders import NAMES as BUNDLED
+from ..pocket.folders import revisions
 
 T = TypeVar("T")
 STEP = re.compile(r"step(\d+)")
@@ -113,8 +114,6 @@ def checkpoint(model: str, revision: str, keep_in: Path, discard: bool = False) 
 
 def _branches(model: str) -> list[str]:
     if model in BUNDLED:
-        from ..pocket import revisions
-
         return list(revisions(model))
     if Path(model).is_dir():
         return [path.name for path in Path(model).iterdir() if (path / "config.json").is_file()]
@@ -131,7 +130,7 @@ def _fetch(model: str, revision: str, folder: Path) -> None:
 
     ask = lambda: HfApi().model_info(model, revision=revision, files_metadata=True).siblings  # noqa: E731
     told = _patiently(ask, model, revision)
-    sizes = {file.rfilename: file.size for file in told}
+    sizes = {file.rfilename: file.size for file in told or ()}
     for name in needed_files(list(sizes)):
         path = folder / name
 
@@ -170,11 +169,12 @@ def _patiently(ask: Callable[[], T], model: str, revision: str | None = None) ->
     from huggingface_hub import errors
 
     # the hub's client raises its own HTTP library's errors where it got no answer: they and HfHubHTTPError share a base
-    hub_errors = (*errors.HfHubHTTPError.__bases__, getattr(errors, "XetDownloadError", OSError), OSError)
+    of_xet = getattr(errors, "XetDownloadError", OSError)
+    caught: tuple[type[Exception], ...] = (*errors.HfHubHTTPError.__bases__, of_xet, OSError, errors.HFValidationError)
     for attempt in range(1, ATTEMPTS + 1):
         try:
             return ask()
-        except (*hub_errors, errors.HFValidationError) as error:
+        except caught as error:
             if trouble(error) not in ("unreachable", "unknown"):
                 raise in_plain_words(error, model, revision=revision) from error
             if attempt == ATTEMPTS:

@@ -12,15 +12,17 @@ from torch import Tensor
 from ..attention import n_sv, null_terms, sparsity
 from ..ioi import CircuitHead, Prompts, distinct_heads
 from .bases import Basis, HeadBases, head_bases
+from .moments import HeadMoments
 from .terms import head_terms_batch
 
 
 class CircuitTerms(NamedTuple):
     """What each head of a circuit does at its token pair in each prompt, in one basis.
 
-    ``n_sv`` is 0 where the head attends to its key no more than to the others. ``null`` is the mean sparsity over
-    random rotations of this basis, each head with rotations of its own that all prompts share; ``rotated`` holds the
-    terms under the first of them.
+    ``sparsity`` is the participation ratio of the terms' sizes, divided by their number
+    (:func:`svf_helpers.attention.sparsity`). ``n_sv`` is 0 where the head attends to its key no more than to the
+    others. ``null`` is the mean sparsity over random rotations of this basis, each head with rotations of its own that
+    all prompts share; ``rotated`` holds the terms under the first of them.
 
     Example:
         >>> from svf_helpers.language_models import load_model
@@ -47,7 +49,7 @@ def circuit_terms(
     prompts: Prompts,
     circuit: Sequence[CircuitHead],
     basis: Basis | HeadBases = "weights",
-    moments=None,
+    moments: HeadMoments | None = None,
     *,
     draws: int = 16,
     seed: int = 0,

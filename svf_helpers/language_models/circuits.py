@@ -2,8 +2,7 @@
 
 The same three measurements serve the bundled models and large ones: mean attention between the roles of the prompts;
 the direct effect of a head on the answer, along the path from END to the logits alone; and the effect of its mean
-ablation, with everything that later layers make of it. To ablate by the mean is activation patching with what all
-prompts share in place of an activation from another prompt.
+ablation, with everything that later layers make of it.
 """
 
 from __future__ import annotations
@@ -130,7 +129,8 @@ def circuit_table(model, prompts: Prompts, batch: int = 32) -> CircuitTable:
     """Measure every head of a model on prompts with roles.
 
     A head's output is replaced by its mean over the prompts, taken for each role apart, so that what stays is what all
-    prompts share. One pass of the model for each head, so a model with many heads takes a while.
+    prompts share: mean ablation, which is activation patching with a mean in place of another prompt's activation. One
+    pass of the model for each head, so a model with many heads takes a while.
 
     Args:
         model: any TransformerBridge; computes on its device.

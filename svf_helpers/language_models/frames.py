@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from ..factored_svd import signed_svd
@@ -117,7 +117,7 @@ def frames_of_moments(query: Float[Tensor, "heads r r"], key: Float[Tensor, "hea
 def svd_between(
     frames: Frames,
     rotary: Rotary | None = None,
-    offsets: Tensor | None = None,
+    offsets: Int[Tensor, "..."] | None = None,
     toward: Float[Tensor, "... 1 r"] | None = None,
 ) -> HeadSVD:
     r"""SVD of $F_q F_k^\top$, or of $F_q R_\Delta^\top F_k^\top$ at each of several offsets.

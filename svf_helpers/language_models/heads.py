@@ -156,7 +156,7 @@ def _rotary(model, layer: int, d_head: int) -> Rotary | None:
     if getattr(cfg, "positional_embedding_type", None) != "rotary" or not _turns(inner):
         return None
     neighbours = getattr(cfg, "rotary_adjacent_pairs", False) or getattr(cfg, "rotary_interleaved_cos_sin", False)
-    embedding = _rotary_module(model, inner)
+    embedding, inv_freq = _rotary_module(model, inner)
     kind = getattr(embedding, "rope_type", "default")
     stretch = getattr(embedding, "attention_scaling", 1.0)
     if kind not in FIXED_ROPE or stretch != 1.0:
@@ -164,7 +164,7 @@ def _rotary(model, layer: int, d_head: int) -> Rotary | None:
             f"layer {layer} rotates by rope_type {kind!r} (attention scaling {stretch}): covered are "
             f"{', '.join(FIXED_ROPE)}, which neither stretch nor depend on the context's length"
         )
-    frequencies = embedding.inv_freq.double().tolist()
+    frequencies = inv_freq.double().tolist()
     return Rotary(d_head, 2 * len(frequencies), tuple(frequencies), "neighbours" if neighbours else "halves")
 
 
@@ -175,11 +175,11 @@ def _turns(inner: torch.nn.Module) -> bool:
     return bool(getattr(inner, "use_rope", True))
 
 
-def _rotary_module(model, inner: torch.nn.Module) -> torch.nn.Module:
-    """The module that holds the frequencies: the layer's own, else the model's only one."""
+def _rotary_module(model, inner: torch.nn.Module) -> tuple[torch.nn.Module, Float[Tensor, "pairs"]]:
+    """The module that holds the frequencies, and these: the layer's own, else the model's only ones."""
     for place in (inner, model.original_model):
-        found = [part for part in place.modules() if isinstance(getattr(part, "inv_freq", None), Tensor)]
-        unique = {part.inv_freq.data_ptr(): part for part in found}
+        held = ((part, getattr(part, "inv_freq", None)) for part in place.modules())
+        unique = {inv_freq.data_ptr(): (part, inv_freq) for part, inv_freq in held if isinstance(inv_freq, Tensor)}
         if len(unique) == 1:
             return next(iter(unique.values()))
     raise ValueError(f"{type(inner).__name__} rotates, but the model keeps {len(unique)} sets of frequencies: want one")

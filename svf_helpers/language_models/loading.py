@@ -10,9 +10,10 @@ import torch
 
 from ..device import choose_device
 from ..plain_errors import in_plain_words, needed
+from ..pocket.folders import NAMES as BUNDLED
+from ..pocket.folders import pocket_folder
 
-BUNDLED = ("pocket-gpt2", "pocket-pythia")
-WITHOUT_A_HUB = "or use 'pocket-gpt2' or 'pocket-pythia', which need none"
+WITHOUT_A_HUB = f"or use {' or '.join(map(repr, BUNDLED))}, which need none"
 _PLACES: list[tempfile.TemporaryDirectory] = []
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.json")
 
@@ -49,8 +50,6 @@ def load_model(name: str | Path, revision: str | None = None, device: str | torc
     chosen = choose_device(device)
     name = str(name)
     if name in BUNDLED:
-        from ..pocket import pocket_folder
-
         return _boot(str(pocket_folder(name, revision)), None, chosen, name)
     if Path(name).is_dir():
         if revision is not None:
@@ -58,7 +57,7 @@ def load_model(name: str | Path, revision: str | None = None, device: str | torc
         if not (Path(name) / "config.json").is_file():
             raise FileNotFoundError(f"{name} holds no config.json: a model's folder is what save_pretrained writes")
     elif name.startswith((".", "/", "~")) or name.count("/") > 1 or "\\" in name:
-        raise FileNotFoundError(f"no folder {name}: give a local folder, 'pocket-gpt2', 'pocket-pythia' or a hub name")
+        raise FileNotFoundError(f"no folder {name}: give a local folder, {', '.join(map(repr, BUNDLED))} or a hub name")
     return _boot(name, revision, chosen, name)
 
 

@@ -54,7 +54,8 @@ def random_rank_one_basis(bases: HeadBases, generator: torch.Generator | None = 
         if layer.svd is None:
             raise ValueError("bases 'offset' of a rotary head: a random basis would differ from offset to offset")
         svd = layer.svd
-        R = random_rotations(*svd.S.shape, generator).to(svd.S)
+        heads, r = svd.S.shape
+        R = random_rotations(heads, r, generator).to(svd.S)
         root = svd.S.sqrt()[..., None]
         to_query, to_key = (einsum(R, root * side, "h s r, h r t -> h s t") for side in (svd.to_query, svd.to_key))
         layers[number] = replace(layer, svd=HeadSVD(to_query, torch.ones_like(svd.S), to_key))

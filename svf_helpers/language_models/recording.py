@@ -6,11 +6,13 @@ Only one layer's activations are kept at a time, so that many prompts fit into m
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+
+Name = TypeVar("Name", bound=Hashable)
 
 
 class LayerRecord(NamedTuple):
@@ -87,7 +89,7 @@ def run_and_record(
             raise ValueError(f"layer {layer} ({kind}) records no queries, keys and scores")
 
 
-def keep_in(seen: dict[Hashable, Tensor], name: Hashable) -> Callable:
+def keep_in(seen: dict[Name, Tensor], name: Name) -> Callable:
     """A hook that leaves the activations as they are, and keeps them in ``seen`` under this name.
 
     Example:
@@ -165,7 +167,7 @@ def within_memory(compute: Callable[[], object], tokens: Int[Tensor, "batch pos"
         MemoryError: in place of PyTorch's own error.
 
     Example:
-        >>> within_memory(lambda: 1 + 1, torch.zeros(4, 3))
+        >>> within_memory(lambda: 1 + 1, torch.zeros(4, 3, dtype=torch.long))
         2
     """
     try:

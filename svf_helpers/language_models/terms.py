@@ -161,8 +161,11 @@ def head_terms_batch(
 
     run_and_record(model, tokens, list(bases.layers), visit)
     dtype = torch.float64 if model.cfg.dtype == torch.float64 else torch.float32
-    found = ((x * S * y), relative, x, S, y)
-    return HeadTerms(*(part.reshape(*lead, *part.shape[2:]).to(dtype) for part in found), bases.heads)
+
+    def shaped(part: Tensor) -> Tensor:
+        return part.reshape(*lead, *part.shape[2:]).to(dtype)
+
+    return HeadTerms(shaped(x * S * y), shaped(relative), shaped(x), shaped(S), shaped(y), bases.heads)
 
 
 def terms_of_record(
@@ -171,12 +174,17 @@ def terms_of_record(
     layer: int,
     queries: Int[Tensor, "batch pairs"],
     keys: Int[Tensor, "batch pairs"],
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+) -> tuple[
+    Float[Tensor, "batch pairs heads d_head"],
+    Float[Tensor, "batch pairs heads d_head"],
+    Float[Tensor, "batch pairs heads d_head"],
+    Float[Tensor, "batch pairs heads"],
+]:
     """The factors of the terms, from one layer's recorded activations.
 
     Returns:
-        Coordinates of the queries, scaled singular values, coordinates of the relative keys [batch, pairs, heads,
-        d_head] and relative attention [batch, pairs, heads], in float64.
+        Coordinates of the queries, scaled singular values, coordinates of the relative keys, and relative attention, in
+        float64.
 
     Raises:
         ValueError, ArithmeticError: as :func:`head_terms_batch`.

@@ -6,12 +6,16 @@ The format is the same for all models: the bundled ones, which anyone can run, a
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from svf_helpers.experiments.store import part
 
-BASES = ("weights", "whitened", "offset")  # the last for rotary heads alone
+if TYPE_CHECKING:
+    from svf_helpers.language_models import Basis
+
+BASES: tuple[Basis, ...] = ("weights", "whitened", "offset")  # the last for rotary heads alone
 PER_BASIS = ("sparsity", "null", "n_sv")
 PER_TERM = ("terms", "S", "rotated")
 #: What is stored of a circuit's heads.

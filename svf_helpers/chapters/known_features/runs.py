@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,12 +12,15 @@ from svf_helpers.chapters.kit.circuit_runs import circuit_arrays
 from svf_helpers.experiments.registry import experiment
 from svf_helpers.experiments.store import part
 
+if TYPE_CHECKING:
+    from svf_helpers.language_models import Basis
+
 MODELS = ("pocket-gpt2", "pocket-pythia")
-BASES = ("weights", "whitened")
+BASES: tuple[Basis, ...] = ("weights", "whitened")
 #: What is ablated in a head's score. ``fixed``: the terms that lead on other prompts, as many as N_sv is there.
 REMOVED = ("nothing", "top", "random", "all but top", "all but random", "fixed", "all but fixed")
 #: The circuit is found, the leading terms chosen, moments gathered on training names; all is judged on held-out pairs.
-CHOICE = {"count": 256, "seed": 1_000, "split": "train"}
+CHOICE: dict[str, Any] = {"count": 256, "seed": 1_000, "split": "train"}
 
 
 @experiment(
@@ -71,8 +75,8 @@ def _study(name, device, sentences, draws, prompts, repeats) -> dict[str, np.nda
     splits = [random_rank_one_basis(every["weights"], generator) for _ in range(repeats)]
     counts = [circuit_terms(model, judged_on, circuit, split).n_sv for split in splits]
     row["n_sv_splits"] = torch.stack(counts).numpy()
-    for basis, bases in (*every.items(), ("split", splits[0])):
-        row |= {f"{name}_{basis}": value for name, value in
+    for title, bases in (*every.items(), ("split", splits[0])):
+        row |= {f"{name}_{title}": value for name, value in
                 _ablation(model, circuit, bases, chosen_on, judged_on, repeats, generator).items()}
     cosines = ("chosen_", "judged_", "rotated_", "random_")  # four digits are plenty, and the file stays small
     return {name: value.astype(np.float16 if name.startswith(cosines) else np.float32)
@@ -183,7 +187,7 @@ def _taken_out(name, device, sentences, prompts, repeats) -> dict[str, np.ndarra
             return ablation_effect(model, judged, circuit, bases)
 
     every = range(len(circuit))
-    rows = {"attention": [], "control": [], "correct": [], "correct_control": []}
+    rows: dict[str, list] = {"attention": [], "control": [], "correct": [], "correct_control": []}
     for side in SIDES:
         for kind in range(len(KINDS)):
             rows["attention"].append(torch.stack([effect([n], side, kind).attention[n] for n in every]))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 from svf_helpers.chapters.kit.circuit_runs import circuit_run, complete
 from svf_helpers.experiments.registry import Option, experiment
 
-_gpt2 = {"chapter": "sad_gpt2", "compare": {"summary_*": 0.02}, "validate": complete}
+_gpt2: dict[str, Any] = {"chapter": "sad_gpt2", "compare": {"summary_*": 0.02}, "validate": complete}
 
 
 @experiment("pocket-gpt2-ioi", figures=(), seconds={"quick": 15, "paper": 30}, **_gpt2)

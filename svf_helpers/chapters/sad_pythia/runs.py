@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 from svf_helpers.chapters.kit.circuit_runs import circuit_run, complete
 from svf_helpers.experiments.registry import Option, experiment
 
-_pythia = {"chapter": "sad_pythia", "compare": {"summary_*": 0.02}, "validate": complete}
+_pythia: dict[str, Any] = {"chapter": "sad_pythia", "compare": {"summary_*": 0.02}, "validate": complete}
 
 
 @experiment("pocket-pythia-ioi", figures=(), seconds={"quick": 30, "paper": 200}, **_pythia)

@@ -140,4 +140,5 @@ def _ablated(model, prompts, circuit, bases, masks) -> tuple[Tensor, Tensor, Ten
         alone = [ablation_effect(model, prompts, circuit, bases, mask, [h]).attention[h] for h in range(len(circuit))]
         together = ablation_effect(model, prompts, circuit, bases, mask)
         found.append((torch.stack(alone).mean(1), together.difference.mean(), together.correct.double().mean()))
-    return tuple(torch.stack(values).double().mean(0) for values in zip(*found, strict=True))
+    attention, difference, correct = (torch.stack(values).double().mean(0) for values in zip(*found, strict=True))
+    return attention, difference, correct

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,8 @@ WITH_VECTORS = ("weights", "whitened", "centred")
 TEXTS = ("task", "grammar", "other kinds", "shuffled", "uniform")
 #: From how many tokens, 10 for each dimension of a head at least; the last is the sample that the others are held to.
 SIZES = (160, 320, 640, 1_280, 2_560, 5_120, 20_480)
-OTHERS = {"count": 256, "seed": 1_000}  # prompts for the circuit and for moments, never those that are judged
+#: Prompts for the circuit and for moments, never those that are judged.
+OTHERS: dict[str, Any] = {"count": 256, "seed": 1_000}
 
 
 def _compared(model, circuit, prompts, moments, samples=None, chosen_on=None, draws=100) -> dict[str, np.ndarray]:
@@ -77,7 +79,7 @@ def _pocket(
 
 SCALES = {"quick": {"sentences": 700, "prompts": 8, "draws": 20}, "paper": {"sentences": 1_200, "prompts": 48,
                                                                           "draws": 100}}
-_chapter = {"figures": (), "chapter": "whitened", "compare": {"*summary_*": 0.05}}
+_chapter: dict[str, Any] = {"figures": (), "chapter": "whitened", "compare": {"*summary_*": 0.05}}
 
 
 @experiment("bases-pocket-gpt2", seconds={"quick": 60, "paper": 90}, **_chapter)
@@ -176,7 +178,7 @@ def _needs(source, device, scale) -> dict[str, np.ndarray]:
 
     pool = _texts(generator)
     whole = measured(_batches(pool["task"], SIZES[-1]))
-    rows = {f"{kind}_{name}": [] for kind in ("size", "text") for name in ("sparsity", "null", "same")}
+    rows: dict[str, list] = {f"{kind}_{name}": [] for kind in ("size", "text") for name in ("sparsity", "null", "same")}
 
     def compare(kind, found):
         same = (found[2] * whole[2]).sum(-1).abs()
@@ -199,13 +201,13 @@ def _texts(generator) -> dict[str, list]:
     """Rows of tokens of each kind of text, all with the start mark."""
     import torch
 
-    from svf_helpers.pocket import pocket_prompts, vocabulary
+    from svf_helpers.pocket import KINDS, pocket_prompts, vocabulary
     from svf_helpers.pocket.facts import facts
 
     task = [prompt.tokens for prompt in pocket_prompts(1_000, seed=2_000, split="train")]
     found = {"task": task}
-    for name, kinds in (("grammar", {}), ("other kinds", {"kinds": ("order", "plain")})):
-        table = facts(400, "moments", "train", **kinds)
+    for name, kinds in (("grammar", KINDS), ("other kinds", ("order", "plain"))):
+        table = facts(400, "moments", "train", kinds)
         found[name] = [torch.from_numpy(row[:length]) for row, length in zip(table.tokens, table.length, strict=True)]
     some = task[:300]
     found["shuffled"] = [torch.cat((row[:1], row[1:][torch.randperm(len(row) - 1, generator=generator)]))

@@ -17,6 +17,14 @@ from svf_helpers.pocket import pocket_folder, pocket_prompts, revisions
 STEPS = (revisions("pocket-pythia")[0], revisions("pocket-pythia")[-2], revisions("pocket-pythia")[-1])
 
 
+@pytest.fixture(scope="module", autouse=True)
+def few_prompts():
+    """A quarter of the prompts finds the circuit as well, and moments need no more."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(circuit_runs, "OTHER_PROMPTS", 64)
+        yield
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A GPT-NeoX model with three checkpoints, as a reader might have one."""
@@ -98,7 +106,7 @@ def test_a_result_that_lacks_arrays_is_not_added(made, tmp_path, capsys):
     arrays = {name: value for name, value in result.arrays.items() if name != "S_whitened"}
     poor = store.save(tmp_path / "poor", "pythia-ioi", "quick", arrays, dict(result.info))
     assert cli.main(["add", str(poor), "--out", str(tmp_path / "home")]) == 1
-    assert "lacks the arrays S_whitened" in capsys.readouterr().err
+    assert "S_whitened" in capsys.readouterr().err
     assert not (tmp_path / "home").exists()
     arrays["S_whitened"] = result["S_whitened"]
     arrays["summary_sparsity_weights"] = result["summary_sparsity_weights"][:1]
@@ -107,16 +115,22 @@ def test_a_result_that_lacks_arrays_is_not_added(made, tmp_path, capsys):
     assert "3 checkpoints" in capsys.readouterr().err
 
 
+@pytest.fixture(scope="module")
+def one_row():
+    return circuit_runs._decomposed("pocket-pythia", None, "cpu", 2, None, None)
+
+
 @pytest.mark.parametrize("discard", [True, False])
-def test_weights_are_discarded_one_checkpoint_after_the_other_where_asked(discard, tmp_path, monkeypatch):
+def test_weights_are_discarded_one_checkpoint_after_the_other_where_asked(discard, one_row, tmp_path, monkeypatch):
     def fetch(model, revision, folder):
         shutil.copytree(pocket_folder("pocket-pythia", revision), folder, ignore=shutil.ignore_patterns("steps"))
 
-    whole, there = circuit_runs._decomposed, []
+    there = []
 
     def decomposed(source, *rest):
+        assert (Path(source) / "model.safetensors").is_file()
         there.append(len(list(Path(source).parent.iterdir())))
-        return whole(source, *rest)
+        return one_row
 
     monkeypatch.setattr(checkpoints, "_branches", lambda model: list(STEPS))
     monkeypatch.setattr(checkpoints, "_fetch", fetch)
