@@ -1,4 +1,6 @@
-"""What the terms of all heads cost beside the forward pass they come from; a section of ``tests/benchmarks.py``.
+"""What the terms of all heads cost beside the forward pass they come from.
+
+A section of ``python -m tests.benchmarks``.
 
 A GPT-2 with random weights, of the small model's size; 128 prompts of 16 tokens, one token pair in each, all 144 heads.
 "Ours" is everything after the pass: reading the weights, the SVDs, the terms, and the check that they sum to the

@@ -1,4 +1,4 @@
-"""How fast the package's workhorses are: ``python tests/benchmarks.py`` prints one table of ratios (Markdown).
+"""How fast the package's workhorses are: ``python -m tests.benchmarks`` prints one table of ratios (Markdown).
 
 Each pair is run in turn in one process, A B A B ..., after one run of each to warm up; the table gives medians. The
 ratio of medians is "how many times as fast". Progress goes to stderr, the table to stdout.
@@ -13,7 +13,6 @@ import sys
 import time
 
 import torch
-from benchmark_terms import terms_rows
 from tqdm import tqdm
 
 from svf_helpers.qk import qk_svd
@@ -21,6 +20,7 @@ from svf_helpers.toy import ToyConfig, initial_weights, train
 from svf_helpers.toy.model import strengths
 from svf_helpers.toy.stream import UniformStream
 from svf_helpers.toy.training import learning_rate
+from tests.benchmark_terms import terms_rows
 
 HEADS, D_MODEL, D_HEAD = 144, 768, 64
 FEW = 3  # heads whose reconstruction is compared in float64

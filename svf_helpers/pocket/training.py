@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from jaxtyping import Float, Int
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 from tqdm import tqdm
@@ -149,8 +149,8 @@ class _Run:
         last = self.step == self.recipe.steps
         place = self.out / ("model.safetensors" if last else f"steps/step{self.step}.safetensors")
         halves = {name: weight.half().contiguous() for name, weight in _untied(self.model).items()}
-        with written_beside(place) as beside:
-            save_file(halves, beside, metadata={"format": "pt"})
+        # by bytes: files that safetensors writes itself may be read by their owner alone
+        write_file(place, save(halves, metadata={"format": "pt"}))
         rounded = new_model(self.recipe).eval()
         rounded.load_state_dict({name: weight.half().float() for name, weight in self.model.state_dict().items()})
         row = {"step": self.step, "loss": None if loss != loss else round(loss, 4)}

@@ -92,9 +92,8 @@ def offset_frame(heads: Mapping[int, RotaryHead], offset: float, band: float) ->
         on_both = [query[k] + key[k] for query, key in zip(state.query, state.key, strict=True)]
         owner = on_both.index(max(on_both))
         fill = COLOURS[owner] if value > TOO_SMALL * top else svg.GREY
-        bar = height.bar(min(value, height.high))
-        frame[f"bar{k}"] = {**bar, "fill": fill}
-        frame[f"value{k}"] = {"text": f"{value:.1f}", "y": rounded(bar["y"] - 5)}
+        frame[f"bar{k}"] = {**height.bar(min(value, height.high)), "fill": fill}
+        frame[f"value{k}"] = {"text": f"{value:.1f}", "y": rounded(height(min(value, height.high)) - 5)}
         for side, cosines in (("u", state.query), ("v", state.key)):
             for p, row in enumerate(cosines):
                 frame[f"{side}{p}{k}"] = {"fill-opacity": rounded(row[k], 2)}
