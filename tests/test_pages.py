@@ -242,7 +242,7 @@ def test_solutions_stay_folded_in_print(visit):
 
 
 def test_figures_keep_their_colours_in_dark_mode(visit, shots):
-    name = visit.file.stem
+    name = "-".join(visit.file.relative_to(BUILT).with_suffix("").parts[1:]) or visit.file.stem
     visit.theme("light")
     visit.page.screenshot(path=shots / f"{name}-light.png", full_page=True)
     visit.theme("dark")
@@ -324,7 +324,7 @@ def test_search_finds_a_word_of_the_book(browser, book):
 
 def test_launch_button_opens_the_notebook_in_colab(visit, config):
     chapter = visit.file.stem
-    notebook = ROOT / "book" / f"{chapter}.ipynb"
+    notebook = (ROOT / visit.file.relative_to(BUILT)).with_suffix(".ipynb")
     if not notebook.is_file():
         return  # a page of text has nothing to run
     repository, branch = config["repository"]["url"].removeprefix("https://github.com/"), config["repository"]["branch"]
