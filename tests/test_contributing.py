@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf8")
 EXAMPLES = ("rope", "pocket-gpt2")  # a chapter with a room of every kind, and a bundled model: what NAME may stand for
 BLOCK = re.compile(r"^ *(?P<fence>`{3,4})(?P<language>\w+)\n(?P<code>.*?)^ *(?P=fence)$", re.MULTILINE | re.DOTALL)
-RECIPES = ("numbers", "runs", "explorer", "exercises", "test_exercises")
+RECIPES = ("numbers", "figures", "runs", "explorer", "exercises", "test_exercises")
 
 
 def blocks(language: str) -> list[str]:
@@ -149,6 +149,7 @@ def test_the_experiment_runs_and_gives_the_numbers(recipes, tmp_path):
     run = registry.EXPERIMENTS["trial"].run
     arrays, config = run(scale="quick", device="cpu", progress=False, workdir=tmp_path)
     result = Result(arrays, {"scale": "quick", "seeds": config["seeds"], "config": config})
+    assert recipes["figures"]["chance"](result).axes[0].lines[0].get_xdata().tolist() == result["d"].tolist()
     found = recipes["numbers"]["numbers"](result)
     assert set(re.findall(r"\{glue:text\}`([\w-]+)`", TEXT)) <= set(found)
     in_the_plane = arrays["summary_best"][0]
