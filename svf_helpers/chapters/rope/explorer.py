@@ -126,16 +126,6 @@ def offset_frames(heads: Mapping[int, RotaryHead] | None = None) -> FrameExplore
     return FrameExplorer("A rotary head at each offset", sliders, _picture(pairs), render, readout=_readout(pairs))
 
 
-def offset_explorer(heads: Mapping[int, RotaryHead] | None = None):
-    """The same explorer with ipywidgets, for offsets in between too, where a kernel runs.
-
-    Example:
-        >>> type(offset_explorer()).__name__
-        'VBox'
-    """
-    return offset_frames(heads).live()
-
-
 def _states(head: RotaryHead, offsets: list[float]) -> list[OffsetState]:
     """All offsets in one SVD; the first matrix is that of offset 0, to measure turns from."""
     config, pairs = head.config, head.config.ranked_pairs

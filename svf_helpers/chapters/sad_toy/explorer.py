@@ -89,11 +89,6 @@ def terms_frames() -> FrameExplorer:
     return FrameExplorer("Terms of relative attention", _SLIDERS, _picture(), terms_frame, readout=_READOUT)
 
 
-def terms_explorer():
-    """The same explorer with ipywidgets, for every 500th step and any strengths, where a kernel runs."""
-    return terms_frames().live()
-
-
 @functools.cache
 def _stored():
     return load("dynamics")

@@ -78,11 +78,6 @@ def stretched_plane_frames() -> FrameExplorer:
     return FrameExplorer("A stretched dictionary", _SLIDERS, _picture(), stretched_plane_frame, readout=_READOUT)
 
 
-def stretched_plane_explorer():
-    """The same explorer with ipywidgets, at any stretch and direction, for a running kernel (Jupyter or Colab)."""
-    return stretched_plane_frames().live()
-
-
 def stretched_plane_frame(delta: float, direction: float) -> Frame:
     """What the picture shows at one setting: the numbers of :func:`stretched_plane`, as attributes and words."""
     found = stretched_plane(delta, direction)
