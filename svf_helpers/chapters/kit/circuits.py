@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from svf_helpers.chapters.kit.circuit_runs import HEAD_FIELDS, circuit_of
 from svf_helpers.experiments import Result
 from svf_helpers.ioi import ORDERS, CircuitHead
 
@@ -29,8 +30,7 @@ def heads_of(result: Result, prefix: str = "") -> list[CircuitHead]:
         >>> heads_of(load("pocket-gpt2-ioi"))[0]
         CircuitHead(job='END→S2', layer=0, head=3, destination='END', source='S2')
     """
-    columns = (result[prefix + name].tolist() for name in ("job", "layer", "head", "destination", "source"))
-    return [CircuitHead(*row) for row in zip(*columns, strict=True)]
+    return list(circuit_of({name: result[prefix + name] for name in HEAD_FIELDS}))
 
 
 def head_number(head: CircuitHead) -> str:

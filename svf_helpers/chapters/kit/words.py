@@ -1,15 +1,16 @@
 """Numbers as a sentence has them: a range, a list, so many of so many, and how sure that share is."""
 
 from collections.abc import Iterable
+from typing import SupportsFloat
 
 import numpy as np
 from jaxtyping import Bool
 
 from svf_helpers.chapters.kit.style import Array
 
-__all__ = ["interval_of", "list_of", "listed", "low_to_high", "so_many"]
+__all__ = ["interval_of", "list_of", "listed", "low_to_high", "percent", "so_many"]
 
-Values = Array | Iterable[float | int]
+Values = Array | Iterable[SupportsFloat]
 
 
 def low_to_high(values: Values, form: str = ".0f") -> str:
@@ -54,6 +55,16 @@ def listed(words: Iterable[str]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
+def percent(share: SupportsFloat) -> str:
+    """A share as a whole number of per cent, without the sign.
+
+    Example:
+        >>> percent(0.426)
+        '43'
+    """
+    return f"{100 * float(share):.0f}"
+
+
 def so_many(hits: Bool[Array, "*cases"]) -> str:
     """How many of all cases are hits.
 
@@ -68,12 +79,11 @@ def so_many(hits: Bool[Array, "*cases"]) -> str:
     return f"{hits.sum()} of {hits.size}"
 
 
-def interval_of(hits: Bool[Array, "*cases"], z: float = 1.96) -> str:
+def interval_of(hits: Bool[Array, "*cases"]) -> str:
     """The 95 % interval (Wilson's, good for few cases too) of the share of hits, in per cent.
 
     Args:
         hits: true or false, of cases that are independent of each other.
-        z: how many standard deviations it reaches; 1.96 makes it 95 %.
 
     Raises:
         ValueError: if there is no case, or they are not true or false.
@@ -83,7 +93,7 @@ def interval_of(hits: Bool[Array, "*cases"], z: float = 1.96) -> str:
         '8 to 42 %'
     """
     hits = _cases(hits)
-    count, total = int(hits.sum()), hits.size
+    count, total, z = int(hits.sum()), hits.size, 1.96  # standard deviations of a normal distribution that hold 95 %
     centre, spread = count + z**2 / 2, z * np.sqrt(count * (total - count) / total + z**2 / 4)
     low, high = max(0.0, centre - spread) / (total + z**2), (centre + spread) / (total + z**2)
     return f"{100 * low:.0f} to {100 * high:.0f} %"

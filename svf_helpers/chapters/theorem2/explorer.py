@@ -141,8 +141,8 @@ def _degrees(vector: Tensor) -> float:
     return math.degrees(math.atan2(float(vector[1]), float(vector[0])))
 
 
-def _bound(bound: Callable, last: float, points: int = 60) -> str:
-    steps = (last * math.sin(math.pi / 2 * k / points) for k in range(points + 1))  # denser where curves fall steeply
+def _bound(bound: Callable, last: float) -> str:
+    steps = (last * math.sin(math.pi / 2 * k / 60) for k in range(61))  # denser where curves fall steeply
     return svg.curve((_ACROSS(epsilon), _UP(float(bound(epsilon)))) for epsilon in steps)
 
 
