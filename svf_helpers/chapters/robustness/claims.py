@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from svf_helpers.chapters.kit.claims import Verdict, claim
+from svf_helpers.chapters.kit.curves import stays_above
 from svf_helpers.chapters.robustness.outcomes import ALIGNED, sharing_pairs
 from svf_helpers.experiments import Result
 
@@ -67,10 +68,8 @@ def failures_are_lack_of_examples(result: Result) -> Verdict:
 def rarer_takes_longer(result: Result) -> Verdict:
     """Median over seeds of the step from which the mean |cos| stays above .95; a run that never gets there counts."""
     along, values = result["along_cosine"].astype(float).mean((-2, -1)), result["p_value"]
-    below = along <= ALIGNED
-    last_below = below.shape[1] - 1 - np.flip(below, 1).argmax(1)
-    steps = np.append(result["step"].astype(float), np.inf)
-    middle = np.median(np.where(below.any(1), steps[last_below + 1], steps[0]), 1)
+    since = stays_above(along.swapaxes(0, 1), result["step"], ALIGNED)  # [p, seeds], NaN for never
+    middle = np.median(np.where(np.isnan(since), np.inf, since), 1)
     common, rare, rarer = (middle[np.abs(values - p).argmin()] for p in (0.52, 0.074, 0.038))
     told = ", ".join(f"{step:,.0f} at p = {p:.2g}" if step < np.inf else f"never at p = {p:.2g}"
                      for p, step in zip(values, middle, strict=True))

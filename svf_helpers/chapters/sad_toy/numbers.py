@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from svf_helpers.chapters.kit.curves import stays_above
 from svf_helpers.chapters.kit.words import low_to_high, percent
 from svf_helpers.chapters.sad_toy.terms import largest_share, needed
 from svf_helpers.experiments import Result
@@ -62,8 +63,8 @@ def in_order(result: Result) -> tuple[Bool[np.ndarray, "K seeds"], str | None]:
     """Where one pair is sparser than two, and two than none; and the step from which on that is so in all seeds."""
     none, one, two = np.moveaxis(result["summary_sparsity"][:, :, PLAIN], -1, 0)
     ordered = (one < two) & (two < none)
-    always = np.logical_and.accumulate(ordered.all(1)[::-1])[::-1]
-    return ordered, f"{int(result['step'][always.argmax()]):,}" if always.any() else None
+    since = float(stays_above(ordered.all(1).astype(float), result["step"], 0.5))
+    return ordered, None if np.isnan(since) else f"{since:,.0f}"
 
 
 def one_pair_numbers(
