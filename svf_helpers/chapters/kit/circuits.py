@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from svf_helpers.chapters.kit.circuit_runs import HEAD_FIELDS, circuit_of
+from svf_helpers.chapters.kit.words import table
 from svf_helpers.experiments import Result
 from svf_helpers.ioi import ORDERS, CircuitHead
 
@@ -59,11 +60,9 @@ def heads_markdown(
         |---|---|---|---|---|
         | 8.2 | Name Mover | END | IO | 3.1 |
     """
-    titles = ["Head", "Job", "Destination", "Source", *columns]
-    rows = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
-    for head, more in zip(circuit, cells or [()] * len(circuit), strict=True):
-        rows.append(f"| {' | '.join([head_number(head), head.job, head.destination, head.source, *more])} |")
-    return "\n".join(rows)
+    rows = ([head_number(head), head.job, head.destination, head.source, *more]
+            for head, more in zip(circuit, cells or [()] * len(circuit), strict=True))
+    return table(["Head", "Job", "Destination", "Source", *columns], rows)
 
 
 def circuit_markdown(result: Result, sparsity: bool = False) -> str:

@@ -1,6 +1,6 @@
-"""Numbers as a sentence has them: a range, a list, so many of so many, and how sure that share is."""
+"""Numbers as a sentence has them: a range, a list, so many of so many, how sure that share is; and Markdown tables."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import SupportsFloat
 
 import numpy as np
@@ -8,7 +8,7 @@ from jaxtyping import Bool
 
 from svf_helpers.chapters.kit.style import Array
 
-__all__ = ["interval_of", "list_of", "listed", "low_to_high", "percent", "so_many"]
+__all__ = ["interval_of", "list_of", "listed", "low_to_high", "percent", "so_many", "table"]
 
 Values = Array | Iterable[SupportsFloat]
 
@@ -97,6 +97,19 @@ def interval_of(hits: Bool[Array, "*cases"]) -> str:
     centre, spread = count + z**2 / 2, z * np.sqrt(count * (total - count) / total + z**2 / 4)
     low, high = max(0.0, centre - spread) / (total + z**2), (centre + spread) / (total + z**2)
     return f"{100 * low:.0f} to {100 * high:.0f} %"
+
+
+def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table.
+
+    Example:
+        >>> print(table(["Head", "S"], [["0.3", "0.11"]]))
+        | Head | S |
+        |---|---|
+        | 0.3 | 0.11 |
+    """
+    head, *lines = ("".join(f"| {cell}".rstrip() + " " for cell in cells) + "|" for cells in (titles, *rows))
+    return "\n".join([head, "|---" * len(titles) + "|", *lines])
 
 
 def _cases(hits: Bool[Array, "*cases"]) -> Bool[np.ndarray, "*cases"]:

@@ -16,7 +16,7 @@ from svf_helpers.chapters.kit.readout import readout, says, signed
 from svf_helpers.chapters.kit.scene import Frame, FrameExplorer, Slider
 from svf_helpers.chapters.sad_toy.numbers import DOMINATES
 from svf_helpers.chapters.sad_toy.terms import weights_at
-from svf_helpers.experiments import load
+from svf_helpers.experiments import Result, load
 from svf_helpers.qk import QKSVD, qk_svd
 from svf_helpers.toy import ToyConfig
 from svf_helpers.toy.planted import Contexts, planted_contexts
@@ -90,7 +90,7 @@ def terms_frames() -> FrameExplorer:
 
 
 @functools.cache
-def _stored():
+def _stored() -> Result:
     return load("dynamics")
 
 
