@@ -85,7 +85,7 @@ def circuit_markdown(result: Result, sparsity: bool = False) -> str:
 
 
 def about_result(result: Result, wanted: str, in_its_place: str) -> dict[str, str]:
-    """What a chapter says of the result that its figures show: a large model's, or a bundled one's.
+    """The sentences about the result that a chapter's figures show: a large model's, or a bundled one's.
 
     Example:
         >>> from svf_helpers.experiments import load

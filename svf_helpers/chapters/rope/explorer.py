@@ -12,12 +12,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from svf_helpers.alignment import vector_cosines
 from svf_helpers.chapters.kit import svg
 from svf_helpers.chapters.kit.readout import readout, says, signed, subscript
 from svf_helpers.chapters.kit.scene import Frame, FrameExplorer, Slider, rounded
 from svf_helpers.chapters.rope.runs import PAIRS, POSITIONAL, POSITIONS
 from svf_helpers.experiments import load
-from svf_helpers.features import unit
 from svf_helpers.rope import qk_svd_at_offset
 from svf_helpers.toy import ToyConfig
 
@@ -133,7 +133,7 @@ def _states(head: RotaryHead, offsets: list[float]) -> list[OffsetState]:
     m, at = len(pairs), torch.tensor([0.0, *offsets], dtype=torch.float64)
     svd = qk_svd_at_offset(head.W_Q, head.W_K, config.rotary, at)
     F, G = (head.W[:, list(side)] for side in zip(*pairs, strict=True))
-    on_u, on_v = ((unit(X).mT @ vectors).abs().clamp_max(1)[..., :m] for X, vectors in ((F, svd.U), (G, svd.V)))
+    on_u, on_v = (vector_cosines(X, vectors)[..., :m] for X, vectors in ((F, svd.U), (G, svd.V)))
     scores = ((F.mT @ svd.U) * svd.S[:, None] @ (svd.V.mT @ G)).diagonal(dim1=-2, dim2=-1)
     # A pair's own vector may change rank: it is the one nearest to its vector at offset 0.
     kept = [(X[0, :, :m].mT @ X[..., :m]).abs().amax(-1).clamp_max(1) for X in (svd.U, svd.V)]
