@@ -6,7 +6,6 @@ import numpy as np
 from jaxtyping import Float, Int
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from torch import Tensor
 
 from svf_helpers.chapters.dynamics.locking import LOCKED
@@ -146,7 +145,7 @@ def head_and_best_head(
     return figure
 
 
-def _pair_lines(axis: Axes, steps: Steps, values: Float[Array, "K m"]) -> list[Line2D]:
+def _pair_lines(axis: Axes, steps: Steps, values: Float[Array, "K m"]) -> list:
     """One line for each pair, in the pairs' colours; ``ValueError`` unless steps rise and there is a value for each."""
     at, values = as_steps(steps), as_array(values, "values", 2)
     if len(values) != len(at) or values.shape[1] > len(OKABE_ITO):
@@ -154,7 +153,7 @@ def _pair_lines(axis: Axes, steps: Steps, values: Float[Array, "K m"]) -> list[L
     return [axis.plot(at, line, color=OKABE_ITO[k], label=f"pair {k + 1}")[0] for k, line in enumerate(values.T)]
 
 
-def _cosine_lines(axis: Axes, steps: Steps, values: Float[Array, "K m"]) -> list[Line2D]:
+def _cosine_lines(axis: Axes, steps: Steps, values: Float[Array, "K m"]) -> list:
     """|cos| of each pair, and the level from which a vector is locked."""
     lines = _pair_lines(axis, steps, np.abs(as_array(values, "values", 2)))
     _level(axis, LOCKED)

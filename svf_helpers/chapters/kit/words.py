@@ -27,10 +27,10 @@ def low_to_high(values: Values, form: str = ".0f") -> str:
         >>> low_to_high([7, 5, 6]), low_to_high([1000, 1000], ",.0f"), low_to_high([0.9981, 1.0004], ".3f")
         ('5 to 7', '1,000', '0.998 to 1.000')
     """
-    values = [float(value) for value in values]
-    if not values:
+    numbers = [float(value) for value in values]
+    if not numbers:
         raise ValueError("low_to_high: there is no value")
-    low, high = (format(value, form) for value in (min(values), max(values)))
+    low, high = (format(number, form) for number in (min(numbers), max(numbers)))
     return low if low == high else f"{low} to {high}"
 
 
