@@ -34,3 +34,10 @@ def fixtures_folder() -> Path:
     if os.environ.get("CI") == "true":
         pytest.fail(sentence + "; .ci/run sets it.")
     pytest.skip(sentence + "; set it to run the tests that need real files.")
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch) -> Path:
+    """The folder in which a reader's own results are looked for; it is empty."""
+    monkeypatch.setattr("platformdirs.user_data_dir", lambda *_, **__: str(tmp_path / "data"))
+    return tmp_path / "data" / "results"

@@ -18,25 +18,21 @@ from svf_helpers.attention import (
     sparsity,
 )
 from svf_helpers.qk import QKSVD, qk_svd, rotated_null
+from tests.draws import normal
 from tests.refusals import refuses
-
-
-def gaussian(*shape, seed=0, dtype=torch.float64):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
-
 
 # --- Relative attention
 
 
 def test_relative_attention_is_score_minus_mean_of_the_others():
-    scores = gaussian(3, 5, 7)
+    scores = normal(3, 5, 7)
     for key in range(7):
         others = [i for i in range(7) if i != key]
         torch.testing.assert_close(relative_attention(scores, key), scores[..., key] - scores[..., others].mean(-1))
 
 
 def test_each_query_may_have_its_own_key():
-    scores = gaussian(4, 6)
+    scores = normal(4, 6)
     keys = torch.tensor([0, 5, 2, 2])
     rho = relative_attention(scores, keys)
     for row in range(4):
@@ -46,7 +42,7 @@ def test_each_query_may_have_its_own_key():
 @given(shift=st.floats(-1e3, 1e3), seed=st.integers(0, 99))
 @settings(max_examples=30, deadline=None)
 def test_what_all_keys_share_does_not_count(shift, seed):
-    scores = gaussian(6, seed=seed)
+    scores = normal(6, seed=seed)
     torch.testing.assert_close(relative_attention(scores + shift, 2), relative_attention(scores, 2), atol=1e-9, rtol=0)
     from_attention = relative_attention((scores + shift).softmax(-1).log(), 2)
     torch.testing.assert_close(from_attention, relative_attention(scores, 2), atol=1e-9, rtol=0)
@@ -62,7 +58,7 @@ def test_a_large_common_part_costs_no_digits():
 @settings(max_examples=60, deadline=None)
 def test_more_attention_than_uniform_means_positive(seed, n, size):
     """The paper's reason for the measure (by Jensen): attention above 1/n implies a positive relative attention."""
-    scores = size * gaussian(n, seed=seed)
+    scores = size * normal(n, seed=seed)
     above = scores.softmax(-1) > 1 / n
     rho = torch.stack([relative_attention(scores, key) for key in range(n)])
     assert (rho[above] > 0).all()
@@ -111,13 +107,13 @@ def test_what_relative_attention_refuses(scores, key, told):
 
 
 def head(*lead, d=9, r=4, seed=0):
-    return gaussian(*lead, d, r, seed=seed), gaussian(*lead, d, r, seed=seed + 1)
+    return normal(*lead, d, r, seed=seed), normal(*lead, d, r, seed=seed + 1)
 
 
 def test_terms_of_a_score_are_equation_1():
     W_Q, W_K = head()
     svd = qk_svd(W_Q, W_K)
-    t_q, t_k = gaussian(6, 9, seed=5), gaussian(6, 9, seed=6)
+    t_q, t_k = normal(6, 9, seed=5), normal(6, 9, seed=6)
     terms = score_terms(t_q, t_k, svd)
     assert terms.shape == (6, 4)
     torch.testing.assert_close(terms.sum(-1), ((t_q @ W_Q) * (t_k @ W_K)).sum(-1))
@@ -127,7 +123,7 @@ def test_terms_of_a_score_are_equation_1():
 def test_attention_terms_sum_to_relative_attention_for_many_heads():
     W_Q, W_K = head(3)
     svd = QKSVD(*(part[:, None] for part in qk_svd(W_Q, W_K)))
-    t_q, t_keys = gaussian(3, 8, 9, seed=5), gaussian(3, 8, 5, 9, seed=6)
+    t_q, t_keys = normal(3, 8, 9, seed=5), normal(3, 8, 5, 9, seed=6)
     key = torch.arange(8) % 5
     scores = torch.einsum("hqd,hdr,her,hqke->hqk", t_q, W_Q, W_K, t_keys)
     terms = attention_terms(t_q, t_keys, key, QKSVD(svd.U, svd.S, svd.V))
@@ -167,7 +163,7 @@ def test_sparsity_of_known_shares():
 @given(seed=st.integers(0, 99), scale=st.floats(1e-200, 1e200))
 @settings(max_examples=30, deadline=None)
 def test_sparsity_ignores_scale_sign_and_order(seed, scale):
-    terms = gaussian(9, seed=seed)
+    terms = normal(9, seed=seed)
     value = sparsity(terms)
     assert 1 / 9 <= value <= 1
     torch.testing.assert_close(sparsity(terms.flip(0).abs() * scale), value)
@@ -223,7 +219,7 @@ def test_n_sv_at_the_edges(terms, count):
 
 
 def test_n_sv_keeps_leading_dimensions_and_does_not_depend_on_order():
-    terms = gaussian(4, 5, 8) + 0.3
+    terms = normal(4, 5, 8) + 0.3
     counts = n_sv(terms)
     assert counts.shape == (4, 5)
     assert torch.equal(counts, n_sv(terms[..., torch.randperm(8, generator=torch.Generator().manual_seed(0))]))
@@ -243,7 +239,7 @@ def test_n_sv_can_refuse_attention_below_uniform():
 
 
 def test_the_null_turns_coordinates_and_keeps_lengths_and_spectrum():
-    x, S, y = gaussian(4), torch.tensor([4.0, 3.0, 2.0, 1.0], dtype=torch.float64), gaussian(4, seed=1)
+    x, S, y = normal(4), torch.tensor([4.0, 3.0, 2.0, 1.0], dtype=torch.float64), normal(4, seed=1)
     ones = torch.ones(4, dtype=torch.float64)
     # with the identity on one side, terms are the turned coordinates of the other, times what is a number
     terms = null_terms(x, ones, x, draws=2000, generator=torch.Generator().manual_seed(0))
@@ -259,7 +255,7 @@ def test_the_null_in_head_space_is_the_null_of_the_qk_matrix():
     """Turning U and V within the head's space, and turning coordinates, are one and the same."""
     W_Q, W_K = head(2)
     svd = qk_svd(W_Q, W_K)
-    t_q, t_k = gaussian(7, 2, 9, seed=5), gaussian(7, 2, 9, seed=6)
+    t_q, t_k = normal(7, 2, 9, seed=5), normal(7, 2, 9, seed=6)
     x, y = torch.einsum("phd,hdr->phr", t_q, svd.U), torch.einsum("phd,hdr->phr", t_k, svd.V)
     ours = null_terms(x, svd.S, y, generator=torch.Generator().manual_seed(3))
     turned = rotated_null(QKSVD(*(part[None] for part in svd)), torch.Generator().manual_seed(3))
@@ -288,7 +284,7 @@ def test_the_null_refuses_what_does_not_fit():
 
 
 def test_relative_key_and_float32():
-    keys = gaussian(2, 6, 3, dtype=torch.float32)
+    keys = normal(2, 6, 3, dtype=torch.float32)
     expected = keys[:, 4] - keys[:, [0, 1, 2, 3, 5]].mean(1)
     torch.testing.assert_close(relative_key(keys, 4), expected)
     assert relative_key(keys, 4).dtype == torch.float32

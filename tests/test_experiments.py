@@ -624,12 +624,13 @@ def test_options_reach_the_run_and_are_stored_with_it(places, capsys):
     seen = []
 
     @experiment("choosy", figures=(), chapter="one_pair", seconds={"quick": 1, "paper": 1},
-                options={"model": Option("small", "which model to read"), "discard_weights": False})
+                options={"model": Option("small", "which model to read"), "discard_weights": Option(False)})
     def choosy(scale, device, progress, workdir, model, discard_weights):
         seen.append((model, discard_weights))
         return {"summary_size": np.array(len(model))}, {"seeds": [0], "steps": 1}
 
-    @experiment("other", figures=(), chapter="one_pair", seconds={"quick": 1, "paper": 1}, options={"revisions": "all"})
+    @experiment("other", figures=(), chapter="one_pair", seconds={"quick": 1, "paper": 1},
+                options={"revisions": Option("all")})
     def other(scale, device, progress, workdir, revisions):
         raise AssertionError
 
@@ -655,11 +656,12 @@ def test_options_reach_the_run_and_are_stored_with_it(places, capsys):
 
 @pytest.mark.parametrize(
     ("options", "told"),
-    [({"fresh": False}, ("'second'", "'fresh'")), ({"model": True}, ("'second'", "'model'", "flag", "text"))],
+    [({"fresh": Option(False)}, ("'second'", "'fresh'")),
+     ({"model": Option(True)}, ("'second'", "'model'", "flag", "text"))],
 )
 def test_options_that_the_command_line_could_not_tell_apart_are_refused(options, told):
     common = {"figures": (), "chapter": "one_pair", "seconds": {"quick": 1, "paper": 1}}
-    experiment("first", options={"model": "gpt2"}, **common)(lambda **_: None)
+    experiment("first", options={"model": Option("gpt2")}, **common)(lambda **_: None)
     with refuses(ValueError, *told):
         experiment("second", options=options, **common)
 
@@ -668,11 +670,12 @@ def test_every_command_that_is_stored_with_a_result_is_one_that_the_command_line
     asked = []
     monkeypatch.setattr(runner, "run", lambda name, *rest: asked.append((name, rest[-1])) or Path(__file__))
     for name, entry in registry.discover().items():
-        words = shlex.split(registry.command(name, "quick", out=tmp_path, options=entry.options))[3:]
+        given = registry.with_options(entry, None)
+        words = shlex.split(registry.command(name, "quick", out=tmp_path, options=given))[3:]
         assert cli.main(words) == 0
         (ran, settings), asked = asked[-1], []
         assert ran == name
-        assert registry.with_options(entry, settings) == dict(entry.options)
+        assert registry.with_options(entry, settings) == given
 
 
 def test_all_leaves_out_what_needs_the_hub(places, capsys):
@@ -864,5 +867,5 @@ def test_a_result_of_yet_other_code_is_left_alone(refactored):
 def test_every_option_says_what_it_is_for(monkeypatch):
     monkeypatch.undo()
     silent = [f"{entry.name} {registry.flag(name)}" for entry in registry.discover().values()
-              for name, text in entry.helps.items() if not text]
+              for name, option in entry.options.items() if not option.help]
     assert silent == []

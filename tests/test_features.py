@@ -17,11 +17,8 @@ from svf_helpers.features import (
     isotropic_dictionary,
     unit,
 )
+from tests.draws import normal
 from tests.refusals import refuses
-
-
-def normal(*shape, seed=0):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
 def test_golden_values():

@@ -9,16 +9,13 @@ from hypothesis import strategies as st
 
 from svf_helpers.qk import qk_svd
 from svf_helpers.rope import Rotary, band_energy, qk_svd_at_offset
+from tests.draws import normal
 from tests.refusals import refuses
 
 PAIRINGS = ("neighbours", "halves")
 KINDS = [Rotary.of(10, pairing=pairing) for pairing in PAIRINGS] + [
     Rotary.of(10, 6, pairing=pairing) for pairing in PAIRINGS
 ]
-
-
-def gaussian(*shape, seed=0, dtype=torch.float64):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
 
 
 # --- The algebra
@@ -50,7 +47,7 @@ def test_a_plane_turns_from_its_first_dimension_to_its_second(rotary):
 @given(m=st.integers(-5000, 5000), k=st.integers(-5000, 5000))
 @settings(max_examples=20, deadline=None)
 def test_rotations_add_up_and_keep_lengths(rotary, m, k):
-    x = gaussian(3, 10)
+    x = normal(3, 10)
     torch.testing.assert_close(rotary.rotate(rotary.rotate(x, m), k), rotary.rotate(x, m + k))
     torch.testing.assert_close(rotary.rotate(x, m).norm(dim=-1), x.norm(dim=-1))
     torch.testing.assert_close(rotary.matrix(m) @ x[0], rotary.rotate(x, m)[0])
@@ -59,14 +56,14 @@ def test_rotations_add_up_and_keep_lengths(rotary, m, k):
 @pytest.mark.parametrize("rotary", KINDS)
 def test_a_score_depends_on_the_offset_alone(rotary):
     r"""(R_m W_Q^T t_q)^T (R_l W_K^T t_k) = t_q^T W_Q R_(m-l)^T W_K^T t_k."""
-    W_Q, W_K, t_q, t_k = gaussian(12, 10), gaussian(12, 10, seed=1), gaussian(12, seed=2), gaussian(12, seed=3)
+    W_Q, W_K, t_q, t_k = normal(12, 10), normal(12, 10, seed=1), normal(12, seed=2), normal(12, seed=3)
     for m, l in ((7, 2), (107, 102), (2, 7)):  # noqa: E741
         score = rotary.rotate(t_q @ W_Q, m) @ rotary.rotate(t_k @ W_K, l)
         torch.testing.assert_close(score, t_q @ W_Q @ rotary.matrix(m - l).T @ W_K.T @ t_k)
 
 
 def test_what_is_beyond_the_rotary_dimensions_passes_through():
-    x = gaussian(4, 10)
+    x = normal(4, 10)
     for rotary in KINDS[2:]:
         turned = rotary.rotate(x, 5)
         assert torch.equal(turned[:, 6:], x[:, 6:])
@@ -74,7 +71,7 @@ def test_what_is_beyond_the_rotary_dimensions_passes_through():
 
 
 def test_positions_broadcast_over_batch_and_heads():
-    rotary, x = KINDS[0], gaussian(2, 3, 7, 10)
+    rotary, x = KINDS[0], normal(2, 3, 7, 10)
     turned = rotary.rotate(x, torch.arange(7))
     torch.testing.assert_close(turned[1, 2, 5], rotary.rotate(x[1, 2, 5], 5))
     each = rotary.rotate(x[:, :, :1], torch.arange(7))  # one vector at seven positions
@@ -85,14 +82,14 @@ def test_positions_broadcast_over_batch_and_heads():
 
 @pytest.mark.parametrize("rotary", KINDS)
 def test_gradients_pass_through(rotary):
-    x = gaussian(2, 10).requires_grad_()
+    x = normal(2, 10).requires_grad_()
     assert torch.autograd.gradcheck(lambda vectors: rotary.rotate(vectors, torch.tensor([3, -4])), x)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
 def test_far_positions_are_as_exact_as_near_ones(dtype):
     """Angles in float32 would be off by 0.004 at a position of 100,000."""
-    rotary, x = KINDS[1], gaussian(5, 10)
+    rotary, x = KINDS[1], normal(5, 10)
     near, far = (rotary.rotate(x.to(dtype), position) for position in (1, 100_001))
     assert far.dtype == dtype
     tolerance = 8 * torch.finfo(dtype).eps
@@ -105,7 +102,7 @@ def test_far_positions_are_as_exact_as_near_ones(dtype):
 
 @pytest.mark.parametrize("rotary", KINDS)
 def test_svd_at_offsets(rotary):
-    W_Q, W_K = gaussian(3, 16, 10), gaussian(3, 16, 10, seed=1)
+    W_Q, W_K = normal(3, 16, 10), normal(3, 16, 10, seed=1)
     offsets = torch.tensor([[0, 5], [40, -3]])
     svd = qk_svd_at_offset(W_Q, W_K, rotary, offsets)
     assert svd.U.shape == (2, 2, 3, 16, 10)
@@ -121,7 +118,7 @@ def test_svd_at_offsets(rotary):
 
 @pytest.mark.parametrize("rotary", KINDS)
 def test_band_energy(rotary):
-    x = gaussian(6, 10)
+    x = normal(6, 10)
     shares = band_energy(x, rotary)
     assert shares.shape == (6, rotary.bands)
     torch.testing.assert_close(shares[2, 1], x[2, rotary.planes[1]].square().sum() / x[2].square().sum())
@@ -147,7 +144,7 @@ def test_neighbours_as_in_gpt_j(rotary_dim):
     torch.manual_seed(0)
     config = GPTJConfig(n_embd=24, n_head=3, rotary_dim=rotary_dim, n_positions=64, attn_implementation="eager")
     layer = GPTJAttention(config, layer_idx=0).double().eval()
-    hidden = gaussian(1, 9, 24)
+    hidden = normal(1, 9, 24)
     q, k = (projection(hidden).view(1, 9, 3, 8).transpose(1, 2) for projection in (layer.q_proj, layer.k_proj))
     positions = torch.arange(20, 29)
     attention = layer(hidden, position_ids=positions[None], output_attentions=True)[1]
@@ -167,7 +164,7 @@ def test_halves_as_in_gpt_neox(share):
     )
     layer = GPTNeoXAttention(config, layer_idx=0).double().eval()
     embedding = GPTNeoXRotaryEmbedding(config)
-    hidden = gaussian(1, 9, 48)
+    hidden = normal(1, 9, 48)
     positions = torch.arange(20, 29)
     attention = layer(
         hidden, attention_mask=None, position_embeddings=embedding(hidden.double(), positions[None])
@@ -194,7 +191,7 @@ def test_halves_as_in_llama_with_and_without_scaled_frequencies(scaled):
     )  # fmt: skip
     layer = LlamaAttention(config, layer_idx=0).double().eval()
     embedding = LlamaRotaryEmbedding(config)
-    hidden = gaussian(1, 9, 48)
+    hidden = normal(1, 9, 48)
     positions = torch.arange(20, 29)
     attention = layer(hidden, position_embeddings=embedding(hidden, positions[None]), attention_mask=None)[1]
     q, k = (projection(hidden).view(1, 9, 3, 16).transpose(1, 2) for projection in (layer.q_proj, layer.k_proj))

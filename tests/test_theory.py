@@ -10,11 +10,8 @@ from hypothesis import strategies as st
 from svf_helpers import theory
 from svf_helpers.features import isotropic_dictionary, unit
 from svf_helpers.theory import TwoPairHead
+from tests.draws import normal
 from tests.refusals import refuses
-
-
-def normal(*shape, seed=0):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
 def features(d, n, seed, spread=0.0, rank=None):

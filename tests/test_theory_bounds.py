@@ -9,13 +9,10 @@ from hypothesis import strategies as st
 
 from svf_helpers import theory
 from svf_helpers.features import anisotropy, distorted_dictionary, isotropic_dictionary, unit
+from tests.draws import normal
 from tests.refusals import refuses
 
 MEMBERS = 48  # dictionaries in each of hypothesis' examples
-
-
-def normal(*shape, seed=0):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
 def tight(*shape, seed):

@@ -47,8 +47,7 @@ class Experiment:
     chapter: str
     seconds: Mapping[str, float]
     compare: Mapping[str, float | None]
-    options: Mapping[str, str | bool]
-    helps: Mapping[str, str]
+    options: Mapping[str, Option]
     hub: bool
     validate: Callable | None
 
@@ -60,7 +59,7 @@ def experiment(
     chapter: str,
     seconds: Mapping[str, float],
     compare: Mapping[str, float | None] = SUMMARIES,
-    options: Mapping[str, Option | str | bool] | None = None,
+    options: Mapping[str, Option] | None = None,
     hub: bool = False,
     validate: Callable | None = None,
 ) -> Callable[[Callable], Callable]:
@@ -77,8 +76,8 @@ def experiment(
             training magnifies it, so that single weights may end elsewhere (a sign, an order, another optimum) while
             the numbers that a figure is about should not. Put those into arrays called ``summary_...``; where
             they too vary between machines, say so with a wider tolerance here.
-        options: further settings of the run, e.g. ``{"model": Option("gpt2", "a name on the hub or a local folder")}``
-            (a default alone will do); the function gets each by name, and the command line takes it as ``--model``, or
+        options: further settings of the run, e.g. ``{"model": Option("gpt2", "a name on the hub or a local folder")}``;
+            the function gets each by name, and the command line takes it as ``--model``, or
             where the default is False as a flag. They are stored with the result.
         hub: it needs a model from the Hugging Face hub. Such results are not stored in the package, ``all`` leaves
             them out, and chapters show something else until a reader has made one.
@@ -107,12 +106,12 @@ def experiment(
         )
     if set(seconds) != set(SCALES):
         raise ValueError(f"experiment {name!r}: seconds must have the keys 'quick' and 'paper', not {sorted(seconds)}")
-    settings = {key: one if isinstance(one, Option) else Option(one) for key, one in (options or {}).items()}
+    settings = dict(options or {})
     for key, one in settings.items():
         if key in TAKEN:
             raise ValueError(f"experiment {name!r}: an option cannot be called {key!r}, which means something else")
         others = (other.options[key] for other in EXPERIMENTS.values() if key in other.options and other.name != name)
-        if any(isinstance(other, bool) != isinstance(one.default, bool) for other in others):
+        if any(isinstance(other.default, bool) != isinstance(one.default, bool) for other in others):
             raise ValueError(f"experiment {name!r}: option {key!r} is a flag in one experiment and a text in another")
 
     def register(run: Callable) -> Callable:
@@ -122,16 +121,7 @@ def experiment(
                 f"experiment {name!r} is already registered by {there.run.__module__}; choose another name"
             )
         EXPERIMENTS[name] = Experiment(
-            name,
-            run,
-            tuple(figures),
-            chapter,
-            dict(seconds),
-            dict(compare),
-            {key: one.default for key, one in settings.items()},
-            {key: one.help for key, one in settings.items()},
-            hub,
-            validate,
+            name, run, tuple(figures), chapter, dict(seconds), dict(compare), settings, hub, validate
         )
         return run
 
@@ -174,9 +164,9 @@ def all_options() -> dict[str, Option]:
     """Every option that some experiment takes; the first that says what it is for speaks for all."""
     found: dict[str, Option] = {}
     for _, entry in sorted(discover().items()):
-        for name, default in entry.options.items():
+        for name, option in entry.options.items():
             if name not in found or not found[name].help:
-                found[name] = Option(default, entry.helps[name])
+                found[name] = option
     return found
 
 
@@ -196,7 +186,7 @@ def with_options(entry: "Experiment", given: Mapping[str, str | bool | None] | N
     if unknown:
         takes = ", ".join(map(flag, entry.options)) or "none"
         raise ValueError(f"{entry.name} does not take {', '.join(unknown)}; options that it takes: {takes}")
-    return dict(entry.options) | chosen
+    return {name: option.default for name, option in entry.options.items()} | chosen
 
 
 def command(name: str, scale: Scale, out: object = None, options: Mapping[str, str | bool] | None = None) -> str:

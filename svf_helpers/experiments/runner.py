@@ -99,7 +99,8 @@ def check(name: str, device: str, folder: Path | None = None, progress: bool = F
         return Comparison(name, 0, 0, (str(error),))
     with tempfile.TemporaryDirectory() as workdir:
         arrays, config = experiment.run(
-            scale="quick", device=device, progress=progress, workdir=Path(workdir), **experiment.options
+            scale="quick", device=device, progress=progress, workdir=Path(workdir),
+            **registry.with_options(experiment, None),
         )
     return compare(stored, arrays, config, experiment.compare)
 

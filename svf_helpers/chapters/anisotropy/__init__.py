@@ -1,1 +1,1 @@
-"""The chapter book/anisotropy.md: its runs, numbers, figures, explorer, exercises and claims."""
+"""The room of the chapter book/anisotropy.md."""

@@ -73,8 +73,8 @@ def _two_sides(answer, shape: tuple[int, int]) -> list[Tensor]:
     return sides
 
 
-def _along(found: Float[Tensor, "d k"], wanted: Float[Tensor, "d k"], tolerance: float = 1e-6) -> bool:
-    return all(parallel(x, y, tolerance) for x, y in zip(found.mT, wanted.mT, strict=True))
+def _along(found: Float[Tensor, "d k"], wanted: Float[Tensor, "d k"]) -> bool:
+    return all(parallel(x, y) for x, y in zip(found.mT, wanted.mT, strict=True))
 
 
 def _whitening_hint(W_F, W_G, Omega, found, wanted, right) -> str:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from svf_helpers.chapters.kit import svg
 from svf_helpers.chapters.kit.readout import readout, says
 from svf_helpers.chapters.kit.scene import Frame, FrameExplorer, Slider
-from svf_helpers.experiments import load
+from svf_helpers.experiments import Result, load
 
 MEASURES = ("all_columns", "signal_columns", "anti_whitened", "whitened")
 NAMES = ("plain, all columns", "plain, σ > 0", "anti-whitened", "whitened SVD")
@@ -59,7 +59,7 @@ _READOUT = readout(
 
 
 @functools.cache
-def _stored():
+def _stored() -> Result:
     return load("anisotropy")
 
 

@@ -1,1 +1,1 @@
-"""The chapter book/beyond_capacity.md: its runs, numbers, figures, explorer, exercises and claims."""
+"""The room of the chapter book/beyond_capacity.md."""

@@ -92,16 +92,6 @@ def capacity_frames() -> FrameExplorer:
     return FrameExplorer("More pairs than dimensions", sliders, _picture(), capacity_frame, readout=_READOUT)
 
 
-def capacity_explorer():
-    """The same explorer with ipywidgets, where a kernel runs.
-
-    Example:
-        >>> type(capacity_explorer()).__name__
-        'VBox'
-    """
-    return capacity_frames().live()
-
-
 _CELL, _TOP = 20, 40
 _READOUT = readout(
     "Pairs with a vector to themselves: {own}. Pairs that share one: {shared}. (On a vector: |cos| above .9 on both "

@@ -1,1 +1,1 @@
-"""The chapter book/dynamics.md: its runs, numbers, figures, explorer, exercises and claims."""
+"""The room of the chapter book/dynamics.md."""

@@ -16,13 +16,8 @@ def dynamics_end_aligned(result: Result) -> Verdict:
 
 
 # The recorded interval is the 95 % Wilson interval of the share first measured, 4 of 20.
-@claim(
-    "Fig 3",
-    "singular vectors lock one after the other in the order of their targets",
-    "dynamics",
-    "differs",
-    (0.08, 0.42),
-)
+@claim("Fig 3", "singular vectors lock one after the other in the order of their targets", "dynamics", "differs",
+       (0.08, 0.42))
 def vectors_lock_in_order(result: Result) -> Verdict:
     """Share of seeds in which no pair locks before the pair of the next larger target (ties count for the paper)."""
     locked = lock_steps(result)
@@ -34,9 +29,8 @@ def vectors_lock_in_order(result: Result) -> Verdict:
     return Verdict(bool(ordered.mean() > 0.5), measured, float(ordered.mean()), differs)
 
 
-@claim(
-    "Fig 3", "a feature turns orthogonal after the vector before it has locked", "dynamics", "differs", (-4000, -500)
-)
+@claim("Fig 3", "a feature turns orthogonal after the vector before it has locked", "dynamics", "differs",
+       (-4000, -500))
 def features_settle_after_vectors(result: Result) -> Verdict:
     """Pairs 2 to 4 of all seeds whose features settle later than the pair before locks; held to the median delay.
 

@@ -55,8 +55,8 @@ def dynamics_order(answer: Float[Tensor, " 4"]) -> str | None:
     return f"here vector {leader + 1} locks more often than the first: which gap, in proportion, holds the first back?"
 
 
-def locking_shares(targets: Float[Tensor, " 4"], s: float = 0.08, trials: int = 4000) -> Float[Tensor, " 4"]:
-    """Share of dictionaries with random overlaps of size s in which each vector has |cos| > .9 on both sides.
+def locking_shares(targets: Float[Tensor, " 4"], trials: int = 4000) -> Float[Tensor, " 4"]:
+    """Share of dictionaries with random overlaps of size .08 in which each vector has |cos| > .9 on both sides.
 
     Example:
         >>> bool((locking_shares(torch.tensor([8.0, 4.0, 2.0, 1.0]), trials=200) > 0.9).all())  # wide gaps: all lock
@@ -64,7 +64,7 @@ def locking_shares(targets: Float[Tensor, " 4"], s: float = 0.08, trials: int = 
     """
     generator = torch.Generator().manual_seed(1)
     noise = torch.randn(2, trials, 4, 4, generator=generator, dtype=torch.float64)
-    f, g = unit(torch.eye(4, dtype=torch.float64) + s * noise)
+    f, g = unit(torch.eye(4, dtype=torch.float64) + 0.08 * noise)
     U, _, Vh = torch.linalg.svd(torch.linalg.inv(f).mT @ torch.diag(targets.double()) @ torch.linalg.inv(g))
     both = torch.minimum((U * f).sum(-2).abs(), (Vh.mT * g).sum(-2).abs())
     return (both > 0.9).double().mean(0)

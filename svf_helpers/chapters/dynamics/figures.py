@@ -10,7 +10,7 @@ from torch import Tensor
 
 from svf_helpers.chapters.dynamics.locking import LOCKED
 from svf_helpers.chapters.kit.curves import as_steps
-from svf_helpers.chapters.kit.style import MARKERS, OKABE_ITO, Array, as_array, as_labels, house_style, new_figure
+from svf_helpers.chapters.kit.style import MARKERS, OKABE_ITO, Array, as_array, house_style, new_figure
 
 Steps = Int[Array, " K"] | Sequence[int]
 
@@ -20,8 +20,6 @@ def dynamics(
     vector_with_final: Float[Array, "K m"],
     feature_with_final: Float[Array, "K m"],
     vector_with_feature: Float[Array, "K m"],
-    *,
-    labels: Sequence[str] | None = None,
 ) -> Figure:
     """How singular vectors and features settle during training, as in Figure 3: three panels over one axis of steps.
 
@@ -33,7 +31,6 @@ def dynamics(
         vector_with_final: cosine of u_k with the final u_k (top panel).
         feature_with_final: cosine of the pair's query feature with its final direction (middle).
         vector_with_feature: cosine of u_k with that feature at the same step (bottom).
-        labels: names of the m pairs, at most eight; pair 1, 2, ... by default.
     """
     panels = {
         "$u_k$ with its\nfinal direction": vector_with_final,
@@ -43,7 +40,7 @@ def dynamics(
     with house_style():
         figure, axes = new_figure(3, 1, 5.2, sharex=True)
         for axis, (name, panel) in zip(axes[:, 0], panels.items(), strict=True):
-            lines = _cosine_lines(axis, steps, panel, labels)
+            lines = _cosine_lines(axis, steps, panel)
             for k, line in enumerate(lines):
                 count, m = len(line.get_xdata()), len(lines)
                 line.set(marker=MARKERS[k], markersize=3.5, markevery=(k * count // (8 * m), max(1, count // 8)))
@@ -56,7 +53,6 @@ def dynamics(
 def lock_times(
     times: Float[Array, "seeds m"],
     *,
-    labels: Sequence[str] | None = None,
     total: int | None = None,
     xlabel: str = "training step at which |cosine| first passes 0.9",
 ) -> Figure:
@@ -64,7 +60,6 @@ def lock_times(
 
     Args:
         times: training steps, NaN where a pair never locked.
-        labels: names of the m pairs.
         total: the length of training. Pairs that never locked are drawn there as open circles and counted, so it is
             needed if there are any.
         xlabel: what the steps are, where they are not first crossings.
@@ -78,7 +73,6 @@ def lock_times(
         raise ValueError(f"times: {int(never.sum())} pair(s) never locked (NaN); give total, the length of training")
     if end < np.nanmax(times, initial=0):
         raise ValueError(f"total: training of {total} steps is shorter than a lock at step {np.nanmax(times):.0f}")
-    names = as_labels(labels, m, "labels", "pair {}")
     with house_style():
         figure, ((axis,),) = new_figure(1, 1, 1.1 + 0.42 * m)
         spread = np.linspace(-0.22, 0.22, seeds)
@@ -96,7 +90,7 @@ def lock_times(
                 axis.scatter(np.full(lost, end), k + spread[~seen], s=18, facecolor="white", edgecolor=colour, zorder=3)
                 axis.annotate(f"{lost} of {seeds} never", (end, k), xytext=(8, 0), textcoords="offset points",
                               va="center", fontsize=8, annotation_clip=False)
-        axis.set_yticks(range(m), names)
+        axis.set_yticks(range(m), [f"pair {k + 1}" for k in range(m)])
         axis.set(ylim=(m - 0.5, -0.5), xlabel=xlabel)
         axis.set_xlim(left=0, right=None if total is None else total * 1.02)
         axis.grid(axis="x", color="#e5e5e5", linewidth=0.7)
@@ -151,18 +145,17 @@ def head_and_best_head(
     return figure
 
 
-def _pair_lines(axis: Axes, steps: Steps, values: Float[Array, "K m"], labels: Sequence[str] | None = None) -> list:
+def _pair_lines(axis: Axes, steps: Steps, values: Float[Array, "K m"]) -> list:
     """One line for each pair, in the pairs' colours; ``ValueError`` unless steps rise and there is a value for each."""
     at, values = as_steps(steps), as_array(values, "values", 2)
     if len(values) != len(at) or values.shape[1] > len(OKABE_ITO):
         raise ValueError(f"{len(at)} steps and at most {len(OKABE_ITO)} pairs can be drawn, got {values.shape}")
-    names = as_labels(labels, values.shape[1], "labels", "pair {}")
-    return [axis.plot(at, line, color=OKABE_ITO[k], label=names[k])[0] for k, line in enumerate(values.T)]
+    return [axis.plot(at, line, color=OKABE_ITO[k], label=f"pair {k + 1}")[0] for k, line in enumerate(values.T)]
 
 
-def _cosine_lines(axis: Axes, steps: Steps, values: Float[Array, "K m"], labels: Sequence[str] | None = None) -> list:
+def _cosine_lines(axis: Axes, steps: Steps, values: Float[Array, "K m"]) -> list:
     """|cos| of each pair, and the level from which a vector is locked."""
-    lines = _pair_lines(axis, steps, np.abs(as_array(values, "values", 2)), labels)
+    lines = _pair_lines(axis, steps, np.abs(as_array(values, "values", 2)))
     _level(axis, LOCKED)
     axis.set_ylim(0, 1.05)
     return lines

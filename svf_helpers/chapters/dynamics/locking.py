@@ -1,27 +1,13 @@
 """When a vector has found its place for good, and how far its singular value is from its neighbours'."""
 
-from collections.abc import Sequence
-
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
+from svf_helpers.chapters.kit.curves import stays_above
 from svf_helpers.experiments import Result
 
 LOCKED = 0.9  # |cos| from which a vector counts as locked, on both sides
 SETTLED = 0.95  # |cos| of a feature with its final direction from which it counts as settled
-
-
-def stays_above(
-    values: Float[np.ndarray, "K *rest"], step: Int[np.ndarray, " K"] | Sequence[int], threshold: float = LOCKED
-) -> Float[np.ndarray, "*rest"]:
-    """The step from which |values| (time first) stay above the threshold until the end; NaN where they never do.
-
-    Example:
-        >>> stays_above(np.array([0.95, 0.3, 0.92, -0.99]), [0, 100, 200, 300])  # passes at 0 and stays from 200 on
-        array(200.)
-    """
-    from_here_on = np.logical_and.accumulate(np.abs(values[::-1]) > threshold)[::-1]
-    return np.where(from_here_on[-1], np.asarray(step, float)[from_here_on.argmax(0)], np.nan)
 
 
 def worse_side(result: Result, name: str) -> Float[np.ndarray, "K seeds m"]:

@@ -6,7 +6,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from svf_helpers.chapters.dynamics.locking import LOCKED, lock_steps, nearest_gap, settle_steps, stays_above, worse_side
+from svf_helpers.chapters.dynamics.locking import LOCKED, lock_steps, nearest_gap, settle_steps, worse_side
+from svf_helpers.chapters.kit.curves import stays_above
 from svf_helpers.chapters.kit.words import interval_of, list_of, low_to_high, so_many
 from svf_helpers.experiments import Result
 

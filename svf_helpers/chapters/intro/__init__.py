@@ -1,1 +1,1 @@
-"""The chapter book/intro.md: its runs, numbers, figures, explorer, exercises and claims."""
+"""The room of the chapter book/intro.md."""

@@ -147,7 +147,7 @@ def circuit_of(arrays) -> tuple:
 
 
 def complete(result) -> None:
-    """Refuse a result from elsewhere that lacks what the chapters read.
+    """Refuse a result made elsewhere if arrays that the chapters read are missing or of another shape.
 
     Raises:
         ValueError: with the arrays that are missing, or the shapes that do not fit.

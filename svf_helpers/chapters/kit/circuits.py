@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from svf_helpers.chapters.kit.circuit_runs import HEAD_FIELDS, circuit_of
+from svf_helpers.chapters.kit.words import table
 from svf_helpers.experiments import Result
 from svf_helpers.ioi import ORDERS, CircuitHead
 
@@ -29,8 +31,7 @@ def heads_of(result: Result, prefix: str = "") -> list[CircuitHead]:
         >>> heads_of(load("pocket-gpt2-ioi"))[0]
         CircuitHead(job='END→S2', layer=0, head=3, destination='END', source='S2')
     """
-    columns = (result[prefix + name].tolist() for name in ("job", "layer", "head", "destination", "source"))
-    return [CircuitHead(*row) for row in zip(*columns, strict=True)]
+    return list(circuit_of({name: result[prefix + name] for name in HEAD_FIELDS}))
 
 
 def head_number(head: CircuitHead) -> str:
@@ -59,11 +60,9 @@ def heads_markdown(
         |---|---|---|---|---|
         | 8.2 | Name Mover | END | IO | 3.1 |
     """
-    titles = ["Head", "Job", "Destination", "Source", *columns]
-    rows = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
-    for head, more in zip(circuit, cells or [()] * len(circuit), strict=True):
-        rows.append(f"| {' | '.join([head_number(head), head.job, head.destination, head.source, *more])} |")
-    return "\n".join(rows)
+    rows = ([head_number(head), head.job, head.destination, head.source, *more]
+            for head, more in zip(circuit, cells or [()] * len(circuit), strict=True))
+    return table(["Head", "Job", "Destination", "Source", *columns], rows)
 
 
 def circuit_markdown(result: Result, sparsity: bool = False) -> str:
@@ -86,7 +85,7 @@ def circuit_markdown(result: Result, sparsity: bool = False) -> str:
 
 
 def about_result(result: Result, wanted: str, in_its_place: str) -> dict[str, str]:
-    """What a chapter says of the result that its figures show: a large model's, or a bundled one's.
+    """The sentences about the result that a chapter's figures show: a large model's, or a bundled one's.
 
     Example:
         >>> from svf_helpers.experiments import load

@@ -27,7 +27,7 @@ ITEMS = {entry.item: entry for entry in PAPER_ITEMS}
 class Verdict:
     """What a result says: ``measured`` in words with numbers, ``value`` the number a recorded deviation is held to.
 
-    ``differs`` says in a few words how and why the result differs; a verdict needs it where it is not borne out.
+    ``differs`` says in a few words how and why the result differs, and is read only where it does.
     """
 
     borne_out: bool
@@ -107,7 +107,7 @@ def aligned(cosines: np.ndarray) -> Verdict:
     """Whether every |cos| [seeds, ...] of pairs with their singular vectors is above .95."""
     worst, misses = float(cosines.min()), int((cosines.min(-1) <= 0.95).sum())
     measured = f"smallest |cos| {worst:.4f} over {len(cosines)} seeds"
-    return Verdict(misses == 0, measured, worst, f"{misses} pairs are not aligned" if misses else None)
+    return Verdict(misses == 0, measured, worst, f"{misses} pairs are not aligned")
 
 
 def under(value: float) -> str:

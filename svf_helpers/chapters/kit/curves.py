@@ -1,9 +1,9 @@
-"""Curves over training steps, in the house style."""
+"""Curves over training steps: drawn in the house style, and from when on they stay above a level."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Float, Real
+from jaxtyping import Float, Int, Real
 from matplotlib.figure import Figure
 
 from svf_helpers.chapters.kit.style import MARKERS, OKABE_ITO, Array, as_array, house_style, new_figure
@@ -57,3 +57,16 @@ def as_steps(steps: object) -> np.ndarray:
     if (np.diff(at) <= 0).any():
         raise ValueError("steps: they must rise from one record to the next")
     return at
+
+
+def stays_above(
+    values: Float[np.ndarray, "K *rest"], step: Int[np.ndarray, " K"] | Sequence[int], threshold: float
+) -> Float[np.ndarray, "*rest"]:
+    """The step from which |values| (time first) stay above the threshold until the end; NaN where they never do.
+
+    Example:
+        >>> stays_above(np.array([0.95, 0.3, 0.92, -0.99]), [0, 100, 200, 300], 0.9)  # passes at 0, stays from 200 on
+        array(200.)
+    """
+    from_here_on = np.logical_and.accumulate(np.abs(values[::-1]) > threshold)[::-1]
+    return np.where(from_here_on[-1], np.asarray(step, float)[from_here_on.argmax(0)], np.nan)

@@ -1,11 +1,13 @@
 """Figures of features and singular vectors: cosines, Gram matrices, spectra, and how the two align."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Real
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from svf_helpers.chapters.kit.style import (
     DIVERGING,
@@ -22,8 +24,6 @@ from svf_helpers.chapters.kit.style import (
     feature_order,
     feature_ticks,
     house_style,
-    mark_features,
-    mark_legend,
     new_figure,
     ranks_axis,
 )
@@ -67,10 +67,10 @@ def cosine_heatmap(
             feature_ticks(axis.xaxis, shown, 20 // len(panels))
             feature_ticks(axis.yaxis, shown, 20 // len(panels))
             axis.set(xlabel="feature", ylabel="feature", title=name)
-            mark_features(axis, shown, pairs, both=True)
+            _mark_features(axis, shown, pairs, both=True)
         colour_bar(figure, image, "cosine similarity").set_ticks([-1, -0.5, 0, 0.5, 1])
         if pairs:
-            mark_legend(figure)
+            _mark_legend(figure)
     return figure
 
 
@@ -142,10 +142,10 @@ def alignment_heatmap(
             feature_ticks(axis.yaxis, list(range(n)))
             ranks_axis(axis, r, f"rank $k$ of singular vector ${'uv'[side]}_k$")
             axis.set(ylabel="feature", title=("query side", "key side")[side])
-            mark_features(axis, list(range(n)), pairs, side=side)
+            _mark_features(axis, list(range(n)), pairs, side=side)
         colour_bar(figure, image, "|cosine|", shrink=0.85)
         if pairs:
-            mark_legend(figure)
+            _mark_legend(figure)
     return figure
 
 
@@ -264,3 +264,28 @@ def _square(matrix: np.ndarray, name: str) -> int:
     if matrix.shape[0] != matrix.shape[1]:
         raise ValueError(f"{name}: a square matrix is needed, got shape {matrix.shape}")
     return matrix.shape[0]
+
+
+def _mark_features(axis: Axes, shown: list[int], pairs: list, both: bool = False, side: int | None = None) -> None:
+    """Small markers outside the left (and top) edge beside the features of interest; circle: query, square: key."""
+    features = {i for pair in pairs for i in pair}
+    if not features <= set(shown):
+        raise ValueError(f"pairs: features run from 0 to {len(shown) - 1}, got {sorted(features - set(shown))}")
+    size = 16 if len(shown) <= 30 else 4
+    for role, colour, marker in ((0, QUERY, "o"), (1, KEY, "s")):
+        if side not in (None, role) or not pairs:
+            continue
+        at = np.array([shown.index(pair[role]) for pair in pairs], dtype=float)
+        style: dict[str, Any] = {"s": size, "color": colour, "marker": marker, "clip_on": False, "linewidth": 0}
+        axis.scatter(np.full(len(at), 1.03), at, transform=axis.get_yaxis_transform(), **style)
+        if both:
+            axis.scatter(at, np.full(len(at), 1.03), transform=axis.get_xaxis_transform(), **style)
+
+
+def _mark_legend(figure: Figure) -> None:
+    """Says below the panels what the markers of the features mean."""
+    handles = [
+        Line2D([], [], linestyle="", marker=marker, color=colour, markersize=5, label=f"{role} feature of interest")
+        for role, colour, marker in (("query", QUERY, "o"), ("key", KEY, "s"))
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=2)

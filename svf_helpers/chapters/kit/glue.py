@@ -22,7 +22,7 @@ def glue(name: str, value: str | int) -> None:
 
     Args:
         name: letters, digits, ``.``, ``_`` and ``-``; each name once in a chapter.
-        value: the words as the reader shall see them, or a whole number. Any other number has to be formatted first:
+        value: the words as readers will see them, or a whole number. Any other number has to be formatted first:
             how many digits a sentence should show is the author's decision.
 
     Raises:
@@ -56,7 +56,7 @@ def show_numbers(numbers: Mapping[str, str]) -> None:
     """Store every number of a chapter's prose in the running notebook; see :func:`glue`.
 
     Args:
-        numbers: name -> the words as the reader shall see them.
+        numbers: name -> the words as readers will see them.
 
     Example:
         >>> show_numbers({"best-cosine": "0.988", "seeds": "10"})  # in a notebook, for its text; elsewhere nothing

@@ -26,14 +26,14 @@ def says(**words: str) -> Frame:
     return {f"say-{name}": {"text": text} for name, text in words.items()}
 
 
-def signed(value: float, digits: int = 1) -> str:
-    """A number with a minus sign that is no hyphen, and none before a zero.
+def signed(value: float) -> str:
+    """A number to one decimal, with a minus sign that is no hyphen, and none before a zero.
 
     Example:
         >>> signed(-1.26), signed(-0.04)
         ('−1.3', '0.0')
     """
-    return f"{rounded(value, digits):.{digits}f}".replace("-", "−")
+    return f"{rounded(value):.1f}".replace("-", "−")
 
 
 def subscript(number: int) -> str:

@@ -17,7 +17,6 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from PIL import Image
 
 Array = torch.Tensor | np.ndarray  # what every figure takes
@@ -243,42 +242,3 @@ def feature_ticks(axis, shown: list[int], room: int = 20) -> None:
     places = range(0, len(shown), step)
     axis.set_ticks(list(places), [str(shown[i]) for i in places])
     axis.set_tick_params(length=2, labelsize=7.5)
-
-
-def mark_features(axis: Axes, shown: list[int], pairs: list, both: bool = False, side: int | None = None) -> None:
-    """Small markers outside the left (and top) edge beside the features of interest; circle: query, square: key.
-
-    Example:
-        >>> figure, axes = new_figure(1, 1, 2)
-        >>> mark_features(axes[0, 0], [0, 1, 2, 3], pairs=[(0, 2), (1, 3)])
-        >>> [len(markers.get_offsets()) for markers in axes[0, 0].collections]  # two circles and two squares
-        [2, 2]
-    """
-    features = {i for pair in pairs for i in pair}
-    if not features <= set(shown):
-        raise ValueError(f"pairs: features run from 0 to {len(shown) - 1}, got {sorted(features - set(shown))}")
-    size = 16 if len(shown) <= 30 else 4
-    for role, colour, marker in ((0, QUERY, "o"), (1, KEY, "s")):
-        if side not in (None, role) or not pairs:
-            continue
-        at = np.array([shown.index(pair[role]) for pair in pairs], dtype=float)
-        style: dict[str, Any] = {"s": size, "color": colour, "marker": marker, "clip_on": False, "linewidth": 0}
-        axis.scatter(np.full(len(at), 1.03), at, transform=axis.get_yaxis_transform(), **style)
-        if both:
-            axis.scatter(at, np.full(len(at), 1.03), transform=axis.get_xaxis_transform(), **style)
-
-
-def mark_legend(figure: Figure) -> None:
-    """Says below the panels what the markers of :func:`mark_features` mean.
-
-    Example:
-        >>> figure, axes = new_figure(1, 1, 2)
-        >>> mark_legend(figure)
-        >>> [text.get_text() for text in figure.legends[0].get_texts()]
-        ['query feature of interest', 'key feature of interest']
-    """
-    handles = [
-        Line2D([], [], linestyle="", marker=marker, color=colour, markersize=5, label=f"{role} feature of interest")
-        for role, colour, marker in (("query", QUERY, "o"), ("key", KEY, "s"))
-    ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=2)

@@ -13,7 +13,7 @@ LOOSE = {"summary_*": 0.05}
 
 
 def trained(configs, seeds, steps, device, progress, workdir: Path, record=None):
-    """The trained models (a :class:`svf_helpers.toy.ToyRun`); interrupted and started again, it goes on."""
+    """The trained models (a :class:`svf_helpers.toy.ToyRun`). An interrupted run resumes where it stopped."""
     from svf_helpers.toy import train
 
     return train(
@@ -29,8 +29,7 @@ def weights(run) -> dict[str, np.ndarray]:
 def reached_svd(W, W_Q, W_K):
     """SVD of the heads as tokens see them: weights projected on the span of the features.
 
-    What a head keeps of its initial weights in a direction that no feature uses can be no alignment and no failure of
-    one.
+    In directions that no feature uses a head keeps its initial weights, which say nothing about alignment.
     """
     from svf_helpers.features import on_feature_span
     from svf_helpers.qk import qk_svd

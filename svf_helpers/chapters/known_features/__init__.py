@@ -1,1 +1,1 @@
-"""The chapter book/known_features.md: its runs, numbers, figures, explorer, exercises and claims."""
+"""The room of the chapter book/known_features.md."""

@@ -73,8 +73,7 @@ def leaning(result: Result, basis: str, way: str = "reading", models: Sequence[s
 
 
 class OfAll(NamedTuple):
-    """The feature chosen among all, kinds and single names: whether it is a single name, and its |cos| both times.
-    """
+    """The feature chosen among kinds and single names: whether it is a name, and its |cos| when chosen and judged."""
 
     single: Bool[np.ndarray, "heads sides"]
     chosen: Float[np.ndarray, "heads sides"]

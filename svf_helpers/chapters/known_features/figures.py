@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from svf_helpers.chapters.kit.known_features import KINDS
 from svf_helpers.chapters.kit.style import GREY, MARKERS, OKABE_ITO, SEQUENTIAL, colour_bar, house_style, new_figure
+from svf_helpers.chapters.kit.words import table
 from svf_helpers.chapters.known_features.both_models import (
     BASES,
     MODELS,
@@ -97,11 +98,9 @@ def kinds_table(result: Result) -> str:
         mark = "**" if held[head, side] else ""
         return f"{KINDS[leans.kind[head, side]]} {mark}{leans.cosine[head, side]:.2f}{mark}"
 
-    rows = ["| Head | Query: plain | whitened | Key: plain | whitened |", "|---|---|---|---|---|"]
-    for head, label in enumerate(head_labels(result)):
-        cells = [cell(head, side, basis) for side in range(2) for basis in BASES.values()]
-        rows.append(f"| {label} | {' | '.join(cells)} |")
-    return "\n".join(rows)
+    rows = ([label, *(cell(head, side, basis) for side in range(2) for basis in BASES.values())]
+            for head, label in enumerate(head_labels(result)))
+    return table(["Head", "Query: plain", "whitened", "Key: plain", "whitened"], rows)
 
 
 def answers_table(result: Result) -> str:
@@ -112,13 +111,11 @@ def answers_table(result: Result) -> str:
         >>> print(answers_table(load("known-features")).splitlines()[0].split(" | ")[:4])
         ['| Model', 'Basis', 'Heads', 'nothing']
     """
-    removed = result.info["config"]["removed"]
-    rows = [f"| Model | Basis | Heads | {' | '.join(removed)} |", "|---" * (3 + len(removed)) + "|"]
+    rows = []
     for short, name in MODELS.items():
         for basis in ("weights", "whitened", "split"):
             groups, right = result[f"{short}_group_{basis}"], result[f"{short}_joint_correct_{basis}"].mean(-1)
             for number, group in enumerate(groups):
                 if basis == "weights" or group == "all":
-                    shares = " | ".join(f"{share:.2f}" for share in right[:, number])
-                    rows.append(f"| {name} | {basis} | {group} | {shares} |")
-    return "\n".join(rows)
+                    rows.append([name, basis, group, *(f"{share:.2f}" for share in right[:, number])])
+    return table(["Model", "Basis", "Heads", *result.info["config"]["removed"]], rows)

@@ -28,11 +28,11 @@ def leave_out(features: KnownFeatures, name: str) -> KnownFeatures:
     return features._replace(names=names, value=features.value[..., kept], among=features.among[..., kept])
 
 
-def lengths_of_effect(kind: str, measured: Sample, table: Facts, layer: int = 0) -> dict[str, float]:
+def lengths_of_effect(kind: str, measured: Sample, table: Facts) -> dict[str, float]:
     """How far one kind moves a token, by least squares with ever longer lists of what else may move it.
 
-    ``measured`` are the sentences of ``table`` with their features and tokens. "then" is with the features but the
-    position, "now" with all of them, "all" with every word and every place.
+    Tokens are those in front of layer 0; ``measured`` are the sentences of ``table`` with their features and tokens.
+    "then" is with the features but the position, "now" with all of them, "all" with every word and every place.
     """
     counted = measured.features.tokens
     places, words = counted.nonzero()[:, 1], torch.from_numpy(table.tokens)[counted]
@@ -42,7 +42,7 @@ def lengths_of_effect(kind: str, measured: Sample, table: Facts, layer: int = 0)
         "all": [_columns(measured.features), *(torch.nn.functional.one_hot(of).double() for of in (words, places))],
     }
     number = measured.features.names.index(kind)  # the position comes after the other kinds, so it is the same in all
-    return {name: _length(measured.tokens[layer], columns, number) for name, columns in lists.items()}
+    return {name: _length(measured.tokens[0], columns, number) for name, columns in lists.items()}
 
 
 def _columns(features: KnownFeatures) -> Float[Tensor, "tokens features"]:

@@ -1,1 +1,1 @@
-"""The chapter book/many_pairs.md: its runs, numbers, figures, explorer, exercises and claims."""
+"""The room of the chapter book/many_pairs.md."""

@@ -11,11 +11,8 @@ from svf_helpers.features import unit
 from svf_helpers.qk import qk_svd
 
 
-@claim(
-    "Fig 1c",
-    "every feature of interest is orthogonal to all other features (|cos| < .1, dropped ones aside)",
-    "many-pairs",
-)
+@claim("Fig 1c", "every feature of interest is orthogonal to all other features (|cos| < .1, dropped ones aside)",
+       "many-pairs")
 def features_of_interest_stand_apart(result: Result) -> Verdict:
     """Judged among features that have a length; the number that the model has dropped is told beside it."""
     kept, overlaps = kept_and_overlaps(torch.tensor(result["W"]))
@@ -26,16 +23,11 @@ def features_of_interest_stand_apart(result: Result) -> Verdict:
         f"{kept.shape[-1] - count} other features are dropped"
     )
     held = bool(kept[:, :count].all()) and largest < 0.1
-    return Verdict(
-        held, measured, largest, None if held else "features of interest overlap with others, or were dropped"
-    )
+    return Verdict(held, measured, largest, "features of interest overlap with others, or were dropped")
 
 
-@claim(
-    "Fig 2b",
-    "all features of interest align with the singular vectors of their rank (|cos| > .95, every seed)",
-    "many-pairs",
-)
+@claim("Fig 2b", "all features of interest align with the singular vectors of their rank (|cos| > .95, every seed)",
+       "many-pairs")
 def every_pair_aligns_at_its_rank(result: Result) -> Verdict:
     """The worst of all pairs, sides and seeds."""
     return aligned(np.abs(result["summary_cosine"]))
@@ -53,7 +45,7 @@ def singular_values_follow_targets(result: Result) -> Verdict:
     off = float((np.abs(result["summary_S"][:, :m] - targets) / targets).max())
     held = bool(correlation > 1 - 1e-9 and off < 0.1)
     measured = f"lowest rank correlation {correlation:.3f}; largest deviation {100 * off:.1f} % of the target"
-    return Verdict(held, measured, float(correlation), None if held else "some singular values miss their targets")
+    return Verdict(held, measured, float(correlation), "some singular values miss their targets")
 
 
 @claim("Fig 11b", "no other feature and no other vector takes part: |cos| < .1 off the two diagonals", "many-pairs")
@@ -64,6 +56,5 @@ def nothing_off_the_diagonals(result: Result) -> Verdict:
     svd, own = qk_svd(W_Q, W_K), torch.eye(m, dtype=torch.bool)
     sides = torch.stack([vector_cosines(W[..., :m], svd.U[..., :m]), vector_cosines(W[..., m : 2 * m], svd.V[..., :m])])
     diagonal, off = float(sides[..., own].min()), float(sides[..., ~own].max())
-    held = diagonal > 0.95 and off < 0.1
     measured = f"smallest |cos| on the diagonals {diagonal:.4f}, largest off them {off:.4f}"
-    return Verdict(held, measured, off, None if held else "some features touch vectors of another rank")
+    return Verdict(diagonal > 0.95 and off < 0.1, measured, off, "some features touch vectors of another rank")

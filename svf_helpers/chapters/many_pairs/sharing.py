@@ -20,7 +20,7 @@ def kept_and_overlaps(W: Float[Tensor, "runs d n"]) -> tuple[Bool[Tensor, "runs 
 
 
 class Sharing(NamedTuple):
-    """What each run of the result "shared-vectors" has done with its pairs.
+    """Where the pairs of each run of "shared-vectors" lie.
 
     |cos| of its worst feature of interest, ``by_rank`` with the singular vector of its pair's rank, ``by_any`` with
     whichever fits best among those whose singular value is not 0; whether it ``shares``: two pairs lie on one vector;
@@ -34,7 +34,7 @@ class Sharing(NamedTuple):
 
 
 def sharing(result: Result) -> Sharing:
-    """What the runs of the stored result "shared-vectors" have done with their pairs.
+    """Where the pairs of each run of the stored result "shared-vectors" lie.
 
     Example:
         >>> from svf_helpers.experiments import load

@@ -1,1 +1,1 @@
-"""The chapter book/one_pair.md: its runs, numbers, figures, explorer, exercises and claims."""
+"""The room of the chapter book/one_pair.md."""

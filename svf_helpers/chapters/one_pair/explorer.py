@@ -68,11 +68,6 @@ def two_feature_frames() -> FrameExplorer:
     return FrameExplorer("Two features, one head", _SLIDERS, _picture(), two_feature_frame, readout=_READOUT)
 
 
-def two_feature_explorer():
-    """The same explorer with ipywidgets, at any angle and target, for a running kernel (Jupyter or Colab)."""
-    return two_feature_frames().live()
-
-
 def two_feature_frame(angle: float, target_12: float, target_21: float) -> Frame:
     """What the picture shows at one setting: the numbers of :func:`two_feature_head`, as attributes and words."""
     head = two_feature_head(angle, target_12, target_21)

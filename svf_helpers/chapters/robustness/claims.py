@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from svf_helpers.chapters.kit.claims import Verdict, claim
+from svf_helpers.chapters.kit.curves import stays_above
 from svf_helpers.chapters.robustness.outcomes import ALIGNED, sharing_pairs
 from svf_helpers.experiments import Result
 
@@ -30,7 +31,7 @@ def defaults_and_ranges(result: Result) -> Verdict:
         if not (np.isclose(min(values), low) and np.isclose(max(values), high)) or len(values) < 4:
             wrong.append(f"range of {name}")
     measured = "; ".join(f"{name} from {min(values):.3g} to {max(values):.3g}" for name, values in swept.items())
-    return Verdict(not wrong, f"defaults as in the table; {measured}", None, ", ".join(wrong) or None)
+    return Verdict(not wrong, f"defaults as in the table; {measured}", None, ", ".join(wrong))
 
 
 @claim("Fig 12", "mean |cos| > .95 in every run with p ≥ .07", "robustness")
@@ -51,9 +52,8 @@ def aligned_at_p_038(result: Result) -> Verdict:
 
 
 # The recorded interval is the 95 % Wilson interval of the share first measured, 5 of 5.
-@claim(
-    "Fig 12", "where alignment fails at p ≤ .038, pairs were too rare to be learned", "robustness", "differs", (0.56, 1)
-)
+@claim("Fig 12", "where alignment fails at p ≤ .038, pairs were too rare to be learned", "robustness", "differs",
+       (0.56, 1))
 def failures_are_lack_of_examples(result: Result) -> Verdict:
     """Share of the failed runs in which two pairs of interest lie on one singular vector: learned, and in one place."""
     rare = result["p_value"] < 0.05
@@ -68,15 +68,12 @@ def failures_are_lack_of_examples(result: Result) -> Verdict:
 def rarer_takes_longer(result: Result) -> Verdict:
     """Median over seeds of the step from which the mean |cos| stays above .95; a run that never gets there counts."""
     along, values = result["along_cosine"].astype(float).mean((-2, -1)), result["p_value"]
-    below = along <= ALIGNED
-    last_below = below.shape[1] - 1 - np.flip(below, 1).argmax(1)
-    steps = np.append(result["step"].astype(float), np.inf)
-    middle = np.median(np.where(below.any(1), steps[last_below + 1], steps[0]), 1)
+    since = stays_above(along.swapaxes(0, 1), result["step"], ALIGNED)  # [p, seeds], NaN for never
+    middle = np.median(np.where(np.isnan(since), np.inf, since), 1)
     common, rare, rarer = (middle[np.abs(values - p).argmin()] for p in (0.52, 0.074, 0.038))
     told = ", ".join(f"{step:,.0f} at p = {p:.2g}" if step < np.inf else f"never at p = {p:.2g}"
                      for p, step in zip(values, middle, strict=True))
-    held = bool(common < rare < rarer)
-    return Verdict(held, f"median step {told}", None, None if held else "the order differs")
+    return Verdict(bool(common < rare < rarer), f"median step {told}", None, "the order differs")
 
 
 @claim("Fig 14", "mean |cos| > .95 at every λ over two orders of magnitude (mean over seeds)", "robustness")
@@ -86,7 +83,7 @@ def aligned_over_lambda(result: Result) -> Verdict:
     means = cosine.mean(1)
     low = ", ".join(f"λ = {value:.3g}" for value in values[means <= ALIGNED])
     lowest = f"lowest mean over seeds {means.min():.3f}, at λ = {values[means.argmin()]:.3g}"
-    return Verdict(not low, f"{lowest}; {_low_runs(cosine)}", float(means.min()), f"not at {low}" if low else None)
+    return Verdict(not low, f"{lowest}; {_low_runs(cosine)}", float(means.min()), f"not at {low}")
 
 
 @claim("Fig 15", "mean |cos| > .95 in every run, for n from 10 to 30", "robustness")
@@ -113,7 +110,7 @@ def aligned_over_seeds(result: Result) -> Verdict:
     default = _means(result, "n")[result["n_value"].tolist().index(TABLE_1["n"])]
     held = bool((default > ALIGNED).all()) and len(default) == 5
     measured = ", ".join(f"{value:.4f}" for value in default)
-    return Verdict(held, measured, float(default.min()), None if held else "not five aligned seeds")
+    return Verdict(held, measured, float(default.min()), "not five aligned seeds")
 
 
 def _means(result: Result, name: str) -> Float[np.ndarray, "X seeds"]:
@@ -122,9 +119,8 @@ def _means(result: Result, name: str) -> Float[np.ndarray, "X seeds"]:
 
 
 def _every_run(cosine: Float[np.ndarray, "X seeds"]) -> Verdict:
-    held = bool((cosine > ALIGNED).all())
     measured = f"lowest of {cosine.size} runs {cosine.min():.4f}"
-    return Verdict(held, measured, float(cosine.min()), None if held else _low_runs(cosine))
+    return Verdict(bool((cosine > ALIGNED).all()), measured, float(cosine.min()), _low_runs(cosine))
 
 
 def _low_runs(cosine: Float[np.ndarray, "X seeds"]) -> str:

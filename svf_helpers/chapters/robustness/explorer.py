@@ -16,7 +16,7 @@ from svf_helpers.chapters.kit.scene import Frame, FrameExplorer, Slider
 from svf_helpers.chapters.robustness.outcomes import outcome, seats, sharing_pairs
 from svf_helpers.experiments import Result, load
 
-__all__ = ["PhaseState", "phase_explorer", "phase_frame", "phase_frames", "phase_state"]
+__all__ = ["PhaseState", "phase_frame", "phase_frames", "phase_state"]
 
 
 class PhaseState(NamedTuple):
@@ -93,16 +93,6 @@ def phase_frames() -> FrameExplorer:
         Slider("seed", "seed", tuple(range(1, len(stored["seed"]) + 1)), 1),
     )
     return FrameExplorer("One cell of the phase map", sliders, _picture(), phase_frame, readout=_READOUT)
-
-
-def phase_explorer():
-    """The same explorer with ipywidgets, where a kernel runs.
-
-    Example:
-        >>> type(phase_explorer()).__name__
-        'VBox'
-    """
-    return phase_frames().live()
 
 
 # Pixels: the map's corner and its cells, and those of the matrix of cosines.

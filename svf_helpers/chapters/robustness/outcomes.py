@@ -1,4 +1,4 @@
-"""What became of a run: which pairs share a singular vector, and the outcome in one word."""
+"""How a run ended, in one word, and which of its pairs share a singular vector."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ALIGNED = 0.95  # |cos| above which a feature counts as lying on a singular vect
 def outcome(
     by_rank: Float[np.ndarray, "*runs P 2"], best: Float[np.ndarray, "*runs P 2"], vector: Int[np.ndarray, "*runs P 2"]
 ) -> Shaped[np.ndarray, "*runs"]:
-    """What became of each run, in one word; of |cos| with the vectors of the pairs' ranks, and with their best ones.
+    """How each run ended, in one word, from |cos| with the vectors of the pairs' ranks and with their best ones.
 
     ``"own"``: every feature lies on the vector of its pair's rank. Else, where every feature lies on *some* vector with
     a singular value: ``"shared"`` if pairs share one, ``"swapped"`` if they do not. ``"mixed"``: some feature lies on

@@ -1,1 +1,1 @@
-"""The chapter book/rope.md: its runs, numbers, figures, explorer, exercises and claims."""
+"""The room of the chapter book/rope.md."""

@@ -8,11 +8,8 @@ from svf_helpers.experiments import Result
 TARGETS = (24, 21, 18, 15)  # three position-independent pairs, then the positional one
 
 
-@claim(
-    "Fig 21",
-    "position-independent pairs align with the un-rotated matrix, at their rank (|cos| > .95, every seed)",
-    "rope",
-)
+@claim("Fig 21", "position-independent pairs align with the un-rotated matrix, at their rank (|cos| > .95, every seed)",
+       "rope")
 def independent_pairs_align(result: Result) -> Verdict:
     """The worst of three pairs, both sides, all seeds in which the positional target swings with band 1."""
     return aligned(_ours(result, "summary_cosine")[:, :3])
@@ -30,16 +27,14 @@ def singular_values_are_the_targets(result: Result) -> Verdict:
     S = _ours(result, "summary_S")
     off, rest = float(np.abs(S[:, :4] / TARGETS - 1).max()), float((S[:, 4] / S[:, 0]).max())
     measured = f"largest deviation {100 * off:.1f} % of the target; fifth value at most {100 * rest:.2f} % of the first"
-    held = off < 0.1 and rest < 0.01
-    return Verdict(held, measured, off, None if held else "singular values miss their targets, or there are more")
+    return Verdict(off < 0.1 and rest < 0.01, measured, off, "singular values miss their targets, or there are more")
 
 
 @claim("Fig 22", "the positional pair lies in the band of its target (> .95 of its energy, both sides)", "rope")
 def positional_pair_in_its_band(result: Result) -> Verdict:
     """The worst of both sides, all seeds."""
     worst = float(_ours(result, "summary_energy")[:, 3, :, 1].min())
-    held = worst > 0.95
-    return Verdict(held, f"smallest share in band 1: {worst:.4f}", worst, None if held else "some of it lies elsewhere")
+    return Verdict(worst > 0.95, f"smallest share in band 1: {worst:.4f}", worst, "some of it lies elsewhere")
 
 
 @claim("Fig 22", "position-independent pairs lie in the slow bands 3 and 4 (> .75 of their energy, both sides)", "rope")
@@ -47,9 +42,8 @@ def independent_pairs_in_slow_bands(result: Result) -> Verdict:
     """The worst of three pairs, both sides, all seeds; what lies in band 1 is told beside it."""
     energy = _ours(result, "summary_energy")[:, :3]
     worst, fast = float(energy[..., 3:].sum(-1).min()), float(energy[..., :2].max())
-    held = worst > 0.75 and fast < 0.05
     measured = f"smallest share in bands 3 and 4: {worst:.3f}; largest in band 0 or 1: {fast:.4f}"
-    return Verdict(held, measured, worst, None if held else "some of it lies in fast bands")
+    return Verdict(worst > 0.75 and fast < 0.05, measured, worst, "some of it lies in fast bands")
 
 
 def _ours(result: Result, name: str) -> np.ndarray:

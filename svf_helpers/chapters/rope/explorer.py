@@ -12,12 +12,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from svf_helpers.alignment import vector_cosines
 from svf_helpers.chapters.kit import svg
 from svf_helpers.chapters.kit.readout import readout, says, signed, subscript
 from svf_helpers.chapters.kit.scene import Frame, FrameExplorer, Slider, rounded
 from svf_helpers.chapters.rope.runs import PAIRS, POSITIONAL, POSITIONS
 from svf_helpers.experiments import load
-from svf_helpers.features import unit
 from svf_helpers.rope import qk_svd_at_offset
 from svf_helpers.toy import ToyConfig
 
@@ -126,16 +126,6 @@ def offset_frames(heads: Mapping[int, RotaryHead] | None = None) -> FrameExplore
     return FrameExplorer("A rotary head at each offset", sliders, _picture(pairs), render, readout=_readout(pairs))
 
 
-def offset_explorer(heads: Mapping[int, RotaryHead] | None = None):
-    """The same explorer with ipywidgets, for offsets in between too, where a kernel runs.
-
-    Example:
-        >>> type(offset_explorer()).__name__
-        'VBox'
-    """
-    return offset_frames(heads).live()
-
-
 def _states(head: RotaryHead, offsets: list[float]) -> list[OffsetState]:
     """All offsets in one SVD; the first matrix is that of offset 0, to measure turns from."""
     config, pairs = head.config, head.config.ranked_pairs
@@ -143,7 +133,7 @@ def _states(head: RotaryHead, offsets: list[float]) -> list[OffsetState]:
     m, at = len(pairs), torch.tensor([0.0, *offsets], dtype=torch.float64)
     svd = qk_svd_at_offset(head.W_Q, head.W_K, config.rotary, at)
     F, G = (head.W[:, list(side)] for side in zip(*pairs, strict=True))
-    on_u, on_v = ((unit(X).mT @ vectors).abs().clamp_max(1)[..., :m] for X, vectors in ((F, svd.U), (G, svd.V)))
+    on_u, on_v = (vector_cosines(X, vectors)[..., :m] for X, vectors in ((F, svd.U), (G, svd.V)))
     scores = ((F.mT @ svd.U) * svd.S[:, None] @ (svd.V.mT @ G)).diagonal(dim1=-2, dim2=-1)
     # A pair's own vector may change rank: it is the one nearest to its vector at offset 0.
     kept = [(X[0, :, :m].mT @ X[..., :m]).abs().amax(-1).clamp_max(1) for X in (svd.U, svd.V)]

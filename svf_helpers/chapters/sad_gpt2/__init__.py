@@ -1,1 +1,1 @@
-"""The chapter book/sad_gpt2.md: its runs, numbers, figures, explorer, exercises and claims."""
+"""The room of the chapter book/sad_gpt2.md."""

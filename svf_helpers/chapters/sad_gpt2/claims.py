@@ -18,8 +18,7 @@ def few_singular_vectors_suffice(result: Result) -> Verdict:
     medians = [float(np.median(counts)) for counts in of_heads]
     share, m = float((np.concatenate(of_heads) <= FEW).mean()), result["S_weights"].shape[-1]
     measured = f"medians {list_of(medians, '.0f')} of {m}; 4 or fewer in {share:.0%} of cases with rho > 0"
-    held = max(medians) <= FEW and share > 0.9
-    return Verdict(held, measured, share, None if held else "more are needed")
+    return Verdict(max(medians) <= FEW and share > 0.9, measured, share, "more are needed")
 
 
 @claim("Fig 9a", "typical counts vary from head to head", RESULT, on=STAND_IN)
@@ -31,8 +30,7 @@ def counts_vary_by_head(result: Result) -> Verdict:
     low, high = int(np.argmin(means)), int(np.argmax(means))
     difference, error = means[high] - means[low], float(np.hypot(errors[low], errors[high]))
     measured = f"means {', '.join(f'{m:.1f} ± {e:.1f}' for m, e in zip(means, errors, strict=True))}"
-    held = difference > 3 * error
-    return Verdict(held, measured, difference, None if held else "no more than chance")
+    return Verdict(difference > 3 * error, measured, difference, "no more than chance")
 
 
 @claim("Fig 9a", "few terms suffice because they are singular vectors: terms along random directions need more",
@@ -45,8 +43,7 @@ def random_splits_need_more(result: Result) -> Verdict:
     ours_told, mean, lowest = (list_of(of, ".1f") for of in (means, np.mean(random, 0), np.min(random, 0)))
     measured = f"means {ours_told}; random splits {mean}, the lowest of {len(splits)} {lowest}"
     fewer = int((np.min(random, 0) > means).sum())
-    held = bool((np.mean(random, 0) > means).all())
-    return Verdict(held, measured, fewer, None if held else "not in every head")
+    return Verdict(bool((np.mean(random, 0) > means).all()), measured, fewer, "not in every head")
 
 
 def _attended(result: Result) -> list[Num[np.ndarray, " cases"]]:

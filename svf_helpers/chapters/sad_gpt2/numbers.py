@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Num, Shaped
 from torch import Tensor
 
 from svf_helpers.chapters.kit.circuits import about_result, head_number, heads_of, is_circuit, model_of
-from svf_helpers.chapters.kit.words import listed
+from svf_helpers.chapters.kit.words import listed, low_to_high, percent
 from svf_helpers.experiments import Result
 from svf_helpers.ioi import GPT2_HEADS, ORDERS, CircuitHead
 from svf_helpers.language_models.circuits import CircuitTable
@@ -54,8 +54,8 @@ def numbers(
 def of_the_constant(circuit: Sequence[CircuitHead], shares: Sequence[float]) -> dict[str, str]:
     """How much of relative attention the constant makes, at least and at most, and in which head the most."""
     return {
-        "constant-low": _percent(min(shares)),
-        "constant-high": _percent(max(shares)),
+        "constant-low": percent(min(shares)),
+        "constant-high": percent(max(shares)),
         "constant-high-head": head_number(circuit[int(np.argmax(shares))]),
     }
 
@@ -65,7 +65,7 @@ def of_the_result(result: Result) -> dict[str, str]:
     found = "found by where heads look (mean attention of .3 or more from one of the roles to another)"
     return about_result(result, "gpt2-ioi", "pocket-gpt2") | {
         "label": f"{model_of(result)}, {result.scale} scale",
-        "right": _percent(result["correct"].mean()),
+        "right": percent(result["correct"].mean()),
         "difference": f"{result['summary_logit_difference'].mean():.1f}",
         "whose": "the published one" if is_circuit(result, GPT2_HEADS) else found,
     }
@@ -99,12 +99,12 @@ def of_counts(result: Result) -> dict[str, str]:
              for head, row in zip(heads_of(result), rows, strict=True) if not len(row)]
     return {
         "median": f"{np.median(pooled):.0f}",
-        "four": _percent(few),
+        "four": percent(few),
         "few": "As in the paper, few terms are enough" if few > 0.75
         else "Unlike in the paper, few terms are often not enough",
         "largest": str(int(pooled.max())),
-        "median-range": f"{min(medians):.0f} to {max(medians):.0f}",
-        "not": _percent((~attends).mean()),
+        "median-range": low_to_high(medians),
+        "not": percent((~attends).mean()),
         "below-null": str(int((S.mean(1) < null.mean(1)).sum())),
         "empty": f"No prompt has ρ > 0 for {listed(empty)}. So a head may be in the circuit and not attend along its "
         "pair in half of the prompts" if empty
@@ -118,7 +118,7 @@ def of_the_orders(pocket: Result) -> dict[str, str]:
     share = {kind: positive[:, order == kind].mean(1) for kind in ORDERS}
     worst = int(np.argmin(share["ABBA"]))
     at = {"one-sided": head_number(heads_of(pocket)[worst])}
-    return at | {f"one-sided-{kind.lower()}": _percent(share[kind][worst]) for kind in ORDERS}
+    return at | {f"one-sided-{kind.lower()}": percent(share[kind][worst]) for kind in ORDERS}
 
 
 def of_the_small_circuit(table: CircuitTable) -> dict[str, str]:
@@ -146,8 +146,8 @@ def of_random_splits(
     draws = len(random[0])
     written = SMALL[draws] if draws < len(SMALL) else str(draws)
     return {
-        "ours": f"{min(ours):.1f} to {max(ours):.1f}",
-        "random": f"{min(means):.1f} to {max(means):.1f}",
+        "ours": low_to_high(ours, ".1f"),
+        "random": low_to_high(means, ".1f"),
         "overlap": f"one of {written} random splits or more needs as few in {listed(overlap)}" if overlap
         else "no random split of any head needs as few",
     }
@@ -171,14 +171,10 @@ def of_the_whitened_basis(result: Result) -> dict[str, str]:
     plain, white = (result[f"summary_n_sv_{basis}"][-1][attends] for basis in ("weights", "whitened"))
     return {
         "white-median": f"{np.median(white):.0f}",
-        "white-four": _percent((white <= FEW).mean()),
-        "white-more": _percent((white > plain).mean()),
-        "white-fewer": _percent((white < plain).mean()),
+        "white-four": percent((white <= FEW).mean()),
+        "white-more": percent((white > plain).mean()),
+        "white-fewer": percent((white < plain).mean()),
     }
-
-
-def _percent(share: float) -> str:
-    return f"{100 * float(share):.0f}"
 
 
 def _ranks(values: Num[np.ndarray, " cases"]) -> Float[np.ndarray, " cases"]:

@@ -56,7 +56,7 @@ def mean_along(values: Num[Array, "K ..."], held: Bool[Array, "K ..."]) -> Float
 
 
 def moves(values: Num[Array, " K"], digits: int = 2) -> str:
-    """What a quantity does from the first to the last checkpoint; what is rounded away is no change.
+    """How a quantity changes from the first to the last checkpoint, after rounding, in words.
 
     Example:
         >>> moves(np.array([0.44, 0.9, 0.16])), moves(np.array([2.41, 2.69]), 1), moves(np.array([0.101, 0.099]))

@@ -1,4 +1,4 @@
-"""What a stored result has of its circuit: by where heads look, and in which bases."""
+"""A stored circuit, grouped by where its heads look; and its sparsity in the bases besides the plain one."""
 
 from __future__ import annotations
 

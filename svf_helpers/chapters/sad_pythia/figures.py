@@ -113,19 +113,19 @@ def chance_curves(
 
 
 def head_panels(
-    rows: Mapping[str, Float[np.ndarray, "heads m"]], *, titles: Sequence[str], columns: int = 4, height: float = 1.15
+    rows: Mapping[str, Float[np.ndarray, "heads m"]], *, titles: Sequence[str], height: float = 1.15
 ) -> Figure:
     """Terms of some heads in the order of their singular values, as in Figures 8 and 25: a column for each head.
 
     Each row has a name (first checkpoint, last, rotated) and the terms of each head; the largest one has another colour
-    and its rank beside it. In the corner stands the sum of the terms. Every panel has a scale of its own. After so many
+    and its rank beside it. In the corner stands the sum of the terms. Every panel has a scale of its own. After four
     columns, heads go below; ``height`` is that of a panel, in inches.
 
     Example:
         >>> len(head_panels({"first": np.eye(3), "last": np.eye(3)}, titles=["a", "b", "c"]).axes)
         6
     """
-    heads, columns = len(titles), min(columns, len(titles))
+    heads, columns = len(titles), min(4, len(titles))
     blocks = -(-heads // columns)
     with house_style():
         figure, axes = new_figure(blocks * len(rows), columns, 0.4 + height * blocks * len(rows))

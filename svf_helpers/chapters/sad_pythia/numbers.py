@@ -12,7 +12,7 @@ from torch import Tensor
 from svf_helpers.attention import sparsity
 from svf_helpers.chapters.kit.circuits import about_result, heads_of, is_circuit, model_of
 from svf_helpers.chapters.kit.style import Array
-from svf_helpers.chapters.kit.words import listed
+from svf_helpers.chapters.kit.words import listed, low_to_high
 from svf_helpers.chapters.sad_pythia import pocket_numbers
 from svf_helpers.chapters.sad_pythia.along import mean_along, moves, smoothing_window
 from svf_helpers.chapters.sad_pythia.circuit import by_route, sparsity_in_other_bases
@@ -155,8 +155,8 @@ def of_single_terms(result: Result, four: Int[np.ndarray, " shown"]) -> dict[str
         "carry": moves(carrying(terms).mean(1), 1),
         "carry-turned": f"{carrying(rotated).mean():.1f}",
         "not-first": str(int((end > 1).sum())),
-        "start-ranks": f"{start.min()} to {start.max()}",
-        "turned-ranks": f"{turned.min()} to {turned.max()}",
+        "start-ranks": low_to_high(start),
+        "turned-ranks": low_to_high(turned),
         "smallest": f"number {end.max()} of {m}",
         "rank-verdict": "Such heads are here, too" if end.max() > 0.75 * m else "There is no such head here",
     }

@@ -12,7 +12,7 @@ from torch import Tensor
 from svf_helpers.attention import n_sv, sparsity
 from svf_helpers.chapters.kit.circuits import head_number, heads_of
 from svf_helpers.chapters.kit.style import Array
-from svf_helpers.chapters.kit.words import listed
+from svf_helpers.chapters.kit.words import listed, low_to_high
 from svf_helpers.chapters.sad_pythia.along import mean_along, moves
 from svf_helpers.chapters.sad_pythia.circuit import routes
 from svf_helpers.experiments import Result
@@ -126,7 +126,7 @@ def of_positions(
     """How sparsity depends on where a pair stands, if vectors are turned by absolute positions, and if not."""
     spread = [float(sparsity(terms)) for terms in moved.values()]
     return {
-        "naive-range": f"{min(spread):.2f} to {max(spread):.2f}",
+        "naive-range": low_to_high(spread, ".2f"),
         "default-S": f"{float(sparsity(unmoved)):.2f}",
         "turned-dims": str(turned),
     }

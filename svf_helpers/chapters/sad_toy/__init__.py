@@ -1,1 +1,1 @@
-"""The chapter book/sad_toy.md: its runs, numbers, figures, explorer, exercises and claims."""
+"""The room of the chapter book/sad_toy.md."""

@@ -24,9 +24,7 @@ from svf_helpers.toy import ToyConfig
 CONTEXTS = 120  # of each choice of pairs
 
 
-@claim(
-    "Fig 5", "late in training, with one pair present, one term carries more than 80 %, in every context", "sad-toy"
-)
+@claim("Fig 5", "late in training, with one pair present, one term carries more than 80 %, in every context", "sad-toy")
 def one_term_carries_one_pair(result: Result) -> Verdict:
     """The smallest share over seeds, planted pairs and contexts, whatever the strengths; and whose term it is."""
     terms = _terms(result, 1)
@@ -34,14 +32,10 @@ def one_term_carries_one_pair(result: Result) -> Verdict:
     worst, hits = float(shares.min()), float(own.double().mean())
     measured = f"smallest share {worst:.3f} in {shares.numel():,} contexts; the pair's own term leads in {hits:.1%}"
     held = worst > DOMINATES and hits == 1
-    return Verdict(held, measured, worst, None if held else "some contexts have no such term, or another pair's")
+    return Verdict(held, measured, worst, "some contexts have no such term, or another pair's")
 
 
-@claim(
-    "Fig 5",
-    "before training, and early in it, most contexts with one pair present have no such term",
-    "sad-toy",
-)
+@claim("Fig 5", "before training, and early in it, most contexts with one pair present have no such term", "sad-toy")
 def early_terms_are_spread(result: Result) -> Verdict:
     """At the first record, and at the early one that is stored (step 1,000)."""
     before = float(result["summary_dominated"][0, :, PLAIN, ONE].mean())
@@ -51,7 +45,7 @@ def early_terms_are_spread(result: Result) -> Verdict:
         f"{int(result['step_early']):,} ({float(early.min()):.0%} to {float(early.max()):.0%} by seed)"
     )
     held = before < 0.5 and float(early.mean()) < 0.5
-    return Verdict(held, measured, float(early.mean()), None if held else "terms concentrate earlier")
+    return Verdict(held, measured, float(early.mean()), "terms concentrate earlier")
 
 
 @claim("Fig 24", "late in training, with no pair present, no term of any size is left (all sizes sum below .001)",
@@ -62,16 +56,11 @@ def without_pairs_no_term_has_a_size(result: Result) -> Verdict:
     present = float(_terms(result, 1).abs().sum(-1).median())
     measured = f"sizes sum to less than 1e-3 in every context, against a median of {present:.1f} with one pair"
     held = largest < 1e-3
-    return Verdict(held, measured if held else f"up to {largest:.1e}", largest, None if held else "some terms are left")
+    return Verdict(held, measured if held else f"up to {largest:.1e}", largest, "some terms are left")
 
 
-@claim(
-    "Fig 24",
-    "late in training, with no pair present, no term carries more than 80 % of what is left",
-    "sad-toy",
-    "differs",
-    (0.005, 0.12),
-)
+@claim("Fig 24", "late in training, with no pair present, no term carries more than 80 % of what is left", "sad-toy",
+       "differs", (0.005, 0.12))
 def without_pairs_no_term_dominates(result: Result) -> Verdict:
     """Share of contexts with such a term; recorded is the range in which it may lie."""
     by_seed = dominated(_terms(result, 0)).mean(-1)
@@ -80,13 +69,8 @@ def without_pairs_no_term_dominates(result: Result) -> Verdict:
     return Verdict(share == 0, measured, share, "what is left is of the size of rounding, and has a shape of its own")
 
 
-@claim(
-    "Fig 24",
-    "attention never becomes sparse without features of interest: S stays at or above the rotated null",
-    "sad-toy",
-    "differs",
-    (0.10, 0.21),
-)
+@claim("Fig 24", "attention never becomes sparse without features of interest: S stays at or above the rotated null",
+       "sad-toy", "differs", (0.10, 0.21))
 def without_pairs_never_sparse(result: Result) -> Verdict:
     """The lowest mean sparsity over the records of training, and how many seeds are under their null there."""
     S, told = result["summary_sparsity"][:, :, PLAIN, NONE], dip_numbers(result)
@@ -105,7 +89,7 @@ def terms_follow_strengths(result: Result) -> Verdict:
     relative, alone = (result[f"summary_correlation_{name}"] for name in ("relative", "alone"))
     lowest = float(relative.min())
     measured = f"lowest r {lowest:.4f}; against x_i y_j alone {alone.min():.2f} to {alone.max():.2f}"
-    return Verdict(lowest > 0.95, measured, lowest, None if lowest > 0.95 else "some terms do not follow")
+    return Verdict(lowest > 0.95, measured, lowest, "some terms do not follow")
 
 
 @claim("Fig 7a", "at the end one pair is sparser than two, and two than none, in every seed", "sad-toy")
@@ -115,7 +99,7 @@ def one_two_none(result: Result) -> Verdict:
     hits, seeds, told = int(ordered[-1].sum()), ordered.shape[1], sparsity_numbers(result)
     means = ", ".join(told[f"end-{name}"] for name in ("one", "two", "none"))
     measured = f"in {hits} of {seeds} seeds (means {means})" + (f"; in all of them from step {since}" if since else "")
-    return Verdict(hits == seeds, measured, hits / seeds, None if hits == seeds else "not in every seed")
+    return Verdict(hits == seeds, measured, hits / seeds, "not in every seed")
 
 
 @claim("Fig 7a", "with one or two pairs present, attention ends sparser than under the rotated null, in every seed",
@@ -125,7 +109,7 @@ def sparser_than_the_null(result: Result) -> Verdict:
     values, null = (result[f"summary_{name}"][:, :, PLAIN, ONE:] for name in ("sparsity", "null"))
     margin = float((null[-1] - values[-1]).min())
     measured = f"smallest margin {margin:.3f}; the null itself falls from {null[0].mean():.2f} to {null[-1].mean():.2f}"
-    return Verdict(margin > 0, measured, margin, None if margin > 0 else "not sparser than the null")
+    return Verdict(margin > 0, measured, margin, "not sparser than the null")
 
 
 def _terms(result: Result, present: int, when: str = "") -> Float[Tensor, "seeds contexts ranks"]:

@@ -16,7 +16,7 @@ from svf_helpers.chapters.kit.readout import readout, says, signed
 from svf_helpers.chapters.kit.scene import Frame, FrameExplorer, Slider
 from svf_helpers.chapters.sad_toy.numbers import DOMINATES
 from svf_helpers.chapters.sad_toy.terms import weights_at
-from svf_helpers.experiments import load
+from svf_helpers.experiments import Result, load
 from svf_helpers.qk import QKSVD, qk_svd
 from svf_helpers.toy import ToyConfig
 from svf_helpers.toy.planted import Contexts, planted_contexts
@@ -89,13 +89,8 @@ def terms_frames() -> FrameExplorer:
     return FrameExplorer("Terms of relative attention", _SLIDERS, _picture(), terms_frame, readout=_READOUT)
 
 
-def terms_explorer():
-    """The same explorer with ipywidgets, for every 500th step and any strengths, where a kernel runs."""
-    return terms_frames().live()
-
-
 @functools.cache
-def _stored():
+def _stored() -> Result:
     return load("dynamics")
 
 

@@ -23,7 +23,6 @@ def term_panels(
     titles: Sequence[str],
     rows: Sequence[str] = ("term (logits)",),
     limits: Sequence[tuple[float, float]] | None = None,
-    shown: int = 80,
 ) -> Figure:
     """Terms of relative attention by rank, as in Figures 5 and 24: a bar for the mean, dots for the first contexts.
 
@@ -42,7 +41,7 @@ def term_panels(
             room = 0.06 * (high - low) or 1.0
             fitted = [(low - room, high + room)] * len(arrays)
             for axis, panel, limit in zip(line, arrays, limits or fitted, strict=True):
-                _bars_and_dots(axis, panel, shown)
+                _bars_and_dots(axis, panel)
                 axis.set_ylim(limit)
             line[0].set_ylabel(name)
         for axis, title in zip(axes[0], titles, strict=True):
@@ -51,8 +50,8 @@ def term_panels(
     return figure
 
 
-def _bars_and_dots(axis: Axes, terms: Float[np.ndarray, "_ m"], shown: int) -> None:
-    m, dots = terms.shape[1], terms[:shown]
+def _bars_and_dots(axis: Axes, terms: Float[np.ndarray, "_ m"]) -> None:
+    m, dots = terms.shape[1], terms[:80]
     ranks = np.arange(1, m + 1)
     axis.bar(ranks, terms.mean(0), width=0.75, color=OKABE_ITO[5], alpha=0.75)
     shift = np.linspace(-0.25, 0.25, len(dots))[:, None]

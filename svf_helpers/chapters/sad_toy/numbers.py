@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import SupportsFloat
-
 import numpy as np
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from svf_helpers.chapters.kit.curves import stays_above
+from svf_helpers.chapters.kit.words import low_to_high, percent
 from svf_helpers.chapters.sad_toy.terms import largest_share, needed
 from svf_helpers.experiments import Result
 
@@ -63,8 +63,8 @@ def in_order(result: Result) -> tuple[Bool[np.ndarray, "K seeds"], str | None]:
     """Where one pair is sparser than two, and two than none; and the step from which on that is so in all seeds."""
     none, one, two = np.moveaxis(result["summary_sparsity"][:, :, PLAIN], -1, 0)
     ordered = (one < two) & (two < none)
-    always = np.logical_and.accumulate(ordered.all(1)[::-1])[::-1]
-    return ordered, f"{int(result['step'][always.argmax()]):,}" if always.any() else None
+    since = float(stays_above(ordered.all(1).astype(float), result["step"], 0.5))
+    return ordered, None if np.isnan(since) else f"{since:,.0f}"
 
 
 def one_pair_numbers(
@@ -78,20 +78,20 @@ def one_pair_numbers(
     mantissa, power = f"{strength.min():.0e}".split("e")
     return {
         "early-step": f"{int(result['step_early']):,}",
-        "start-over": _percent(result["summary_dominated"][0, :, PLAIN, ONE].mean()),
-        "early-over": _percent(by_seed.mean()),
-        "early-over-range": _percent_range(by_seed),
-        "late-min": _percent(share.min()),
+        "start-over": percent(result["summary_dominated"][0, :, PLAIN, ONE].mean()),
+        "early-over": percent(by_seed.mean()),
+        "early-over-range": low_to_high(100 * by_seed),
+        "late-min": percent(share.min()),
         "late-count": f"{share.numel():,}",
         "weakest": f"{mantissa}e{int(power)}",
-        "weakest-share": _percent(share[:, strength == strength.min()].min()),
+        "weakest-share": percent(share[:, strength == strength.min()].min()),
     }
 
 
 def two_pair_numbers(late: Float[Tensor, "seeds two ranks"], ratio: Float[Tensor, " two"]) -> dict[str, str]:
     """With two pairs: how often one term dominates, and how far shares are from 1 / (1 + ratio)."""
     return {
-        "two-over": _percent(dominated(late).mean()),
+        "two-over": percent(dominated(late).mean()),
         "two-error": f"{(largest_share(late) - 1 / (1 + ratio)).abs().max():.3f}",
     }
 
@@ -102,7 +102,7 @@ def reading_numbers(result: Result) -> dict[str, str]:
     points = zip(result["points_strength"].T, result["points_term"].T, strict=True)
     return {
         "r-relative": f"{np.floor(1e4 * least) / 1e4:.4f}",  # "at least": rounded down
-        "r-alone": f"{alone.min():.2f} to {alone.max():.2f}",
+        "r-alone": low_to_high(alone.ravel(), ".2f"),
         "slopes": ", ".join(f"{np.polyfit(strength, term, 1)[0]:.1f}" for strength, term in points),
     }
 
@@ -114,12 +114,12 @@ def absent_numbers(
     size, by_seed = none.abs().sum(-1), dominated(none).mean(-1)
     by_rank = none.abs().mean(1) / none.abs().mean(1).sum(-1, keepdim=True)
     return {
-        "tail": _percent((none[..., IN_USE:].abs().sum(-1) / size).mean()),
+        "tail": percent((none[..., IN_USE:].abs().sum(-1) / size).mean()),
         "size-one": f"{one.abs().sum(-1).median():.1f}",
         "size-none": f"1e{int(np.floor(np.log10(size.median().item())))}",
-        "none-over": _percent(by_seed.mean()),
-        "none-over-range": _percent_range(by_seed),
-        "end-part": _percent(by_rank.amax(-1).median()),
+        "none-over": percent(by_seed.mean()),
+        "none-over-range": low_to_high(100 * by_seed),
+        "end-part": percent(by_rank.amax(-1).median()),
     }
 
 
@@ -159,7 +159,7 @@ def crumb_numbers(
     fifth = IN_USE  # counted from 0: the first that the head does not use
     return {
         "first-four": f"{100 * by_rank[:IN_USE].sum():.1f}",
-        "fifth-part": _percent(by_rank[fifth]),
+        "fifth-part": percent(by_rank[fifth]),
         "fifth": f"{S[fifth]:.3f}",
         "fifth-ratio": f"{S[fifth] / S[fifth + 1]:.1f}",
         "sees-query": f"{reached[fifth] / reached[fifth + 1:].max():.1f}",
@@ -181,17 +181,9 @@ def count_numbers(
         "nsv-middle": f"{counts[middle, ONE]:.1f}",
         "nsv-end": f"{counts[-1, ONE]:.1f}",
         "nsv-end-two": f"{counts[-1, TWO]:.1f}",
-        "middle-share": _percent(result["summary_top_share"][middle, :, PLAIN, ONE].mean()),
+        "middle-share": percent(result["summary_top_share"][middle, :, PLAIN, ONE].mean()),
         "needed-one": f"{needed(one, 0.95).double().mean():.2f}",
         "needed-two": f"{needed(two, 0.95).double().mean():.2f}",
-        "below": _percent((start.sum(-1) <= 0).double().mean()),
-        "negative": _percent(negative.mean()),
+        "below": percent((start.sum(-1) <= 0).double().mean()),
+        "negative": percent(negative.mean()),
     }
-
-
-def _percent(share: SupportsFloat) -> str:
-    return f"{100 * float(share):.0f}"
-
-
-def _percent_range(shares: Float[Tensor, " seeds"]) -> str:
-    return f"{_percent(shares.min())} to {_percent(shares.max())}"

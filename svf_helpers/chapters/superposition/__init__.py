@@ -1,1 +1,1 @@
-"""The chapter book/superposition.md: its runs, numbers, figures, explorer, exercises and claims."""
+"""The room of the chapter book/superposition.md."""

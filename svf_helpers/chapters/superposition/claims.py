@@ -20,7 +20,7 @@ def diagram(_: Result | None) -> Verdict:
               "attention loss": "lambdaL_attn"}
     missing = [name for name, formula in wanted.items() if formula not in drawn]
     return Verdict(not missing, f"{len(wanted) - len(missing)} of {len(wanted)} parts drawn",
-                   differs=f"not drawn: {', '.join(missing)}" if missing else None)
+                   differs=f"not drawn: {', '.join(missing)}")
 
 
 @claim("Fig 1a", "ten antipodal pairs (cosine below -.95) at p = .14 and .27", result="superposition")
@@ -53,11 +53,11 @@ def _ten_pairs(dictionaries: Float[Tensor, "runs d n"], why: str = "some seeds h
     short = sum(count != 10 for count in counts)
     found = ", ".join(f"{count} pairs in {seeds}" for count, seeds in sorted(Counter(counts).items()))
     value = short if set(counts) <= {9, 10} else float("nan")
-    return Verdict(not short, f"{found} of {len(counts)} runs", value=value, differs=why if short else None)
+    return Verdict(not short, f"{found} of {len(counts)} runs", value=value, differs=why)
 
 
 def _isotropic(dictionaries: Float[Tensor, "runs d n"], why: str = "some dictionaries are not isotropic") -> Verdict:
     E = [anisotropy(W) for W in dictionaries]
     off = sum(value >= 0.1 for value in E)
     measured = f"‖E‖ at most {max(E):.3f}; .1 or more in {off} of {len(E)} runs"
-    return Verdict(not off, measured, value=max(E), differs=why if off else None)
+    return Verdict(not off, measured, value=max(E), differs=why)

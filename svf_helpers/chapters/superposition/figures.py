@@ -10,6 +10,7 @@ from torch import Tensor
 from svf_helpers.chapters.kit.style import KEY, OKABE_ITO, QUERY, WIDTH, house_style, new_figure
 from svf_helpers.chapters.superposition.numbers import local_minima
 
+HIGHEST = 0.17  # the error at which the colours of a landscape end
 _INK, _LEARNED, _PLAIN, _LOSS = "#1a1a1a", "#fff3d6", "#ffffff", "#e9e9e9"
 _RECONSTRUCTION, _QUERY, _KEY, _TARGET = 61, 44, 26, 9  # heights of the four lanes, in hundredths of the width
 
@@ -68,18 +69,18 @@ def model_diagram() -> Figure:
     return figure
 
 
-def line_landscape(lengths: Float[Tensor, " A"], landscape: Float[Tensor, "A A"], highest: float = 0.17) -> Figure:
+def line_landscape(lengths: Float[Tensor, " A"], landscape: Float[Tensor, "A A"]) -> Figure:
     """Error of two features on one line against their signed lengths, with a mark on each local minimum.
 
     A cross where the two lie on opposite sides, a dot where they lie on the same one. Rows of ``landscape`` are lengths
-    of the first feature; errors above ``highest`` are all drawn alike, and some must lie below (``ValueError``).
+    of the first feature; errors above ``HIGHEST`` are all drawn alike, and some must lie below (``ValueError``).
     """
-    if landscape.min() >= highest:
-        raise ValueError(f"highest: the least error is {float(landscape.min()):.3g}, colours must end above it")
+    if landscape.min() >= HIGHEST:
+        raise ValueError(f"landscape: the least error is {float(landscape.min()):.3g}, colours end at {HIGHEST}")
     with house_style():
         figure, ((axis,),) = new_figure(1, 1, 4.2, width=5.0)
         filled = axis.contourf(lengths, lengths, landscape.T, cmap="Blues_r", extend="max",
-                               levels=torch.linspace(float(landscape.min()), highest, 28))
+                               levels=torch.linspace(float(landscape.min()), HIGHEST, 28))
         for row, column in local_minima(landscape):
             first, second = lengths[row], lengths[column]
             axis.plot(first, second, "x" if first * second < 0 else "o", color=OKABE_ITO[1], mew=2)

@@ -1,1 +1,1 @@
-"""The chapter book/theorem1.md: its runs, numbers, figures, explorer, exercises and claims."""
+"""The room of the chapter book/theorem1.md."""

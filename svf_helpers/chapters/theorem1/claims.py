@@ -41,7 +41,7 @@ def softmax_forgets_a_constant(_: Result | None) -> Verdict:
     borne_out = float(same.gap.max()) < 1e-12 and float((other.gap - other.spread / 2).min()) > -1e-12
     measured = (f"10,000 draws: log-softmaxes differ by {under(float(same.gap.max()))} after a shift; "
                 f"by at least {float(other.gap.min()):.4f} where one logit is .01 off")
-    return Verdict(borne_out, measured, differs=None if borne_out else "a constant did not cancel")
+    return Verdict(borne_out, measured, differs="a constant did not cancel")
 
 
 @claim("Lemma 2", "cross-entropy is entropy plus a divergence, which is above 0 for every other answer")
@@ -52,9 +52,8 @@ def cross_entropy_is_least_at_the_teacher(_: Result | None) -> Verdict:
     identity = theory.cross_entropy(teacher, student) - theory.entropy(teacher) - divergence
     at_teacher = theory.cross_entropy(teacher, teacher) - theory.entropy(teacher)
     error = float(torch.maximum(identity.abs().max(), at_teacher.abs().max()))
-    borne_out = error < 1e-12 and float(divergence.min()) > 0
     measured = f"10,000 draws: identity missed by {under(error)}, least divergence {float(divergence.min()):.4f}"
-    return Verdict(borne_out, measured, differs=None if borne_out else "the identity or the sign fails")
+    return Verdict(error < 1e-12 and float(divergence.min()) > 0, measured, differs="the identity or the sign fails")
 
 
 @claim("Lemma 3", "moments of queries and of differences of keys: each entry within 5 standard errors of its formula")
@@ -70,10 +69,9 @@ def moments(_: Result | None) -> Verdict:
         without_mean = pairs[0][0].mean - p * (1 - p) * F @ F.T  # a formula that forgets the mean token must fail
         wrong.append((without_mean / pairs[0][0].standard_error).abs().max())
     largest, least_wrong = float(max(z)), float(min(wrong))
-    borne_out = largest < 5 < least_wrong
     measured = (f"largest deviation {largest:.1f} standard errors in {len(z)} moments; {least_wrong:.0f} or more where "
                 "the mean token is left out of the formula")
-    return Verdict(borne_out, measured, differs=None if borne_out else "a moment is off its formula")
+    return Verdict(largest < 5 < least_wrong, measured, differs="a moment is off its formula")
 
 
 def _fits() -> list[Float[Tensor, " fits"]]:
@@ -101,7 +99,7 @@ def the_fitted_head_is_the_closed_form(_: Result | None) -> Verdict:
     off = max(float(1 - back.min()), 1e-16)
     measured = (f"{len(error)} fits: relative error and σ₂/σ₁ {under(float(max(error.max(), ratio.max())))}; "
                 f"1 - |cos| anti-whitened {under(off)}, as it is |cos| from {float(raw.min()):.2f}")
-    return Verdict(borne_out, measured, differs=None if borne_out else "the fit ends elsewhere")
+    return Verdict(borne_out, measured, differs="the fit ends elsewhere")
 
 
 @claim("Theorem 1", "the same (σ₂/σ₁ < .01, |cos| > .99) for a teacher that asks for presence itself, of which the "
@@ -119,7 +117,7 @@ def the_strict_teacher(_: Result | None) -> Verdict:
                 f"σ₂/σ₁ up to {float(ratio.max()):.2f}")
     why = ("the theorem's teacher is linear; for presence, the query vector leans towards the mean token "
            "(most of σ₂ is sampling error)")
-    return Verdict(borne_out, measured, value=float(query.min()), differs=None if borne_out else why)
+    return Verdict(borne_out, measured, value=float(query.min()), differs=why)
 
 
 @claim("Corollary 1", "in tight frames the singular vectors of fitted heads are the features, and σ = α/(c_F c_G)")
@@ -138,6 +136,5 @@ def tight_frames(_: Result | None) -> Verdict:
         U, S, Vh = torch.linalg.svd(theory.fit_head(seen.queries, seen.keys, logits).Omega)
         worst = min(worst, float(cosine(U[:, 0], F[:, 1])), float(cosine(Vh[0], G[:, 2])))
         off = max(off, abs(float(S[0]) / theory.corollary1_sigma(F, G, ALPHA) - 1))
-    borne_out = worst > 1 - 1e-9 and off < 1e-6
     measured = f"3 pairs of tight frames: 1 - |cos| and the error of σ {under(max(1 - worst, off))}"
-    return Verdict(borne_out, measured, differs=None if borne_out else "alignment is not exact")
+    return Verdict(worst > 1 - 1e-9 and off < 1e-6, measured, differs="alignment is not exact")

@@ -78,11 +78,6 @@ def stretched_plane_frames() -> FrameExplorer:
     return FrameExplorer("A stretched dictionary", _SLIDERS, _picture(), stretched_plane_frame, readout=_READOUT)
 
 
-def stretched_plane_explorer():
-    """The same explorer with ipywidgets, at any stretch and direction, for a running kernel (Jupyter or Colab)."""
-    return stretched_plane_frames().live()
-
-
 def stretched_plane_frame(delta: float, direction: float) -> Frame:
     """What the picture shows at one setting: the numbers of :func:`stretched_plane`, as attributes and words."""
     found = stretched_plane(delta, direction)
@@ -146,8 +141,8 @@ def _degrees(vector: Tensor) -> float:
     return math.degrees(math.atan2(float(vector[1]), float(vector[0])))
 
 
-def _bound(bound: Callable, last: float, points: int = 60) -> str:
-    steps = (last * math.sin(math.pi / 2 * k / points) for k in range(points + 1))  # denser where curves fall steeply
+def _bound(bound: Callable, last: float) -> str:
+    steps = (last * math.sin(math.pi / 2 * k / 60) for k in range(61))  # denser where curves fall steeply
     return svg.curve((_ACROSS(epsilon), _UP(float(bound(epsilon)))) for epsilon in steps)
 
 

@@ -68,11 +68,6 @@ def lambda_frames() -> FrameExplorer:
     return FrameExplorer("Two features turn as λ grows", _SLIDERS, _picture(), lambda_frame, readout=_READOUT)
 
 
-def lambda_explorer():
-    """The same explorer with ipywidgets, for any lambda and teacher, where a kernel runs."""
-    return lambda_frames().live()
-
-
 def _states(settings: list[Setting]) -> list[LambdaState]:
     """All of them in one search."""
     log_lam, gap_1, gap_2 = torch.tensor(settings, dtype=torch.float64).T

@@ -1,1 +1,1 @@
-"""The chapter book/whitened.md: its runs, numbers, figures, explorer, exercises and claims."""
+"""The room of the chapter book/whitened.md."""

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from svf_helpers.chapters.kit.style import GREY, MARKERS, OKABE_ITO, house_style, new_figure, step_axis
+from svf_helpers.chapters.kit.words import table
 from svf_helpers.chapters.whitened.compared_bases import COMPARED, TAKEN
 from svf_helpers.chapters.whitened.four_models import PLAIN, SPLIT, SPLIT_WHITE, WHITE, Measures, along_training
 from svf_helpers.experiments import load
@@ -127,13 +128,13 @@ def measures_table(models: Mapping[str, Measures]) -> str:
         >>> print(measures_table({"toy": {"sparsity": flat, "null": 2 * flat, "n_sv": 8 * flat}}).splitlines()[2])
         | toy, 2 pairs | S (null) | 0.250 (0.50) | 0.250 (0.50) | 0.250 (0.50) | 0.250 (0.50) | 0.250 (0.50) |
     """
-    rows = [f"| Mean over head-pairs | | {' | '.join(COMPARED)} |", "|---" * (2 + len(COMPARED)) + "|"]
+    rows = []
     for name, found in models.items():
         S, null, N = (found[what] for what in ("sparsity", "null", "n_sv"))
         of_null = [f"{s:.3f} ({z:.2f})" for s, z in zip(S.mean(1), null.mean(1), strict=True)]
-        rows.append(f"| {name}, {S.shape[1]} pairs | S (null) | {' | '.join(of_null)} |")
-        rows.append(f"| | N_sv | {' | '.join(f'{n:.1f}' for n in np.nanmean(N, 1))} |")
-    return "\n".join(rows)
+        rows += [[f"{name}, {S.shape[1]} pairs", "S (null)", *of_null],
+                 ["", "N_sv", *(f"{n:.1f}" for n in np.nanmean(N, 1))]]
+    return table(["Mean over head-pairs", "", *COMPARED], rows)
 
 
 def answers_table(models: Mapping[str, Measures]) -> str:
@@ -143,12 +144,9 @@ def answers_table(models: Mapping[str, Measures]) -> str:
         >>> print(answers_table({"toy": {"correct": np.eye(5, 6)}}).splitlines()[3])
         | toy | whitened | 0.00 | 1.00 | 0.00 | 0.00 | 0.00 | 0.00 |
     """
-    rows = [f"| Answers right | Basis | {' | '.join(TAKEN)} |", "|---" * (2 + len(TAKEN)) + "|"]
-    for name, found in models.items():
-        for basis in (PLAIN, WHITE, SPLIT):
-            shares = " | ".join(f"{share:.2f}" for share in found["correct"][basis])
-            rows.append(f"| {name} | {COMPARED[basis]} | {shares} |")
-    return "\n".join(rows)
+    rows = ([name, COMPARED[basis], *(f"{share:.2f}" for share in found["correct"][basis])]
+            for name, found in models.items() for basis in (PLAIN, WHITE, SPLIT))
+    return table(["Answers right", "Basis", *TAKEN], rows)
 
 
 def stored_run_table(result: str = "bases-model") -> str:
@@ -158,16 +156,11 @@ def stored_run_table(result: str = "bases-model") -> str:
     except FileNotFoundError:
         return f"No result `{result}` is stored here yet, so nothing is said about a large model."
     none, first, top = (TAKEN.index(taken) for taken in ("nothing", "first", "top"))
-    rows = [
-        f"Stored is a run of {yours.info['config']['model']}, {len(yours['layer'])} head-pairs, means:",
-        "",
-        "| Basis | S (null) | N_sv | attention | without the largest term | right without the N_sv largest |",
-        "|---|---|---|---|---|---|",
-    ]
+    rows = []
     for b, name in enumerate(COMPARED):
         S, null, N, kept = (yours[f"summary_{what}"][b] for what in ("sparsity", "null", "n_sv", "attention"))
-        rows.append(
-            f"| {name} | {S.mean():.3f} ({null.mean():.2f}) | {np.nanmean(N):.1f} | {kept[none].mean():.2f} |"
-            f" {kept[first].mean():.2f} | {yours['summary_correct'][b, top]:.2f} |"
-        )
-    return "\n".join(rows)
+        rows.append([name, f"{S.mean():.3f} ({null.mean():.2f})", f"{np.nanmean(N):.1f}", f"{kept[none].mean():.2f}",
+                     f"{kept[first].mean():.2f}", f"{yours['summary_correct'][b, top]:.2f}"])
+    titles = ["Basis", "S (null)", "N_sv", "attention", "without the largest term", "right without the N_sv largest"]
+    said = f"Stored is a run of {yours.info['config']['model']}, {len(yours['layer'])} head-pairs, means:"
+    return f"{said}\n\n{table(titles, rows)}"

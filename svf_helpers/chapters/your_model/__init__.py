@@ -1,1 +1,1 @@
-"""The chapter book/your_model.md: its runs, numbers, figures, explorer, exercises and claims."""
+"""The room of the chapter book/your_model.md."""

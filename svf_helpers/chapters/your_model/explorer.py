@@ -122,11 +122,6 @@ def head_frames() -> FrameExplorer:
     return FrameExplorer("Heads of a small transformer", sliders, _picture(), head_frame, readout=_READOUT)
 
 
-def head_explorer():
-    """The same explorer with ipywidgets, where a kernel runs."""
-    return head_frames().live()
-
-
 class _Checkpoint(NamedTuple):
     """Terms [pairs, heads of all layers, d_head] and attention [layers, heads, pos, pos] of the sentence."""
 

@@ -1,4 +1,4 @@
-"""Doing things wrongly on purpose, to show what the package says to it."""
+"""Mistakes made on purpose, to show the error messages that they lead to."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ REFUSED = ("Gemma2", "Qwen3")
 
 
 def told(what: str, call: Callable, *arguments, **named) -> None:
-    """Do something wrong (``what``, in a few words), and print what the package says to it.
+    """Make a mistake (``what``, in a few words) and print the error message that it leads to.
 
     Example:
         >>> told("no number", int, "seven")
@@ -31,7 +31,7 @@ def told(what: str, call: Callable, *arguments, **named) -> None:
 
 
 def load_where_the_hub_says(answer: Exception, name: str, revision: str | None = None):
-    """Load a model from a hub that gives this answer; none is asked. What ``load_model`` makes of it is raised.
+    """Raise what ``load_model`` makes of this answer of the hub, without asking the hub.
 
     Example:
         >>> try:

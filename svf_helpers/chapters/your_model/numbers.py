@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from svf_helpers.attention import n_sv, sparsity
+from svf_helpers.chapters.kit.words import low_to_high
 from svf_helpers.chapters.your_model.explorer import CHECKPOINTS, HeadState, checkpoints
 from svf_helpers.chapters.your_model.pair import Pair
 from svf_helpers.language_models.circuit_terms import CircuitTerms
@@ -91,7 +92,7 @@ def many_numbers(
     return {
         "holds": f"The choice {'holds' if holds else 'does not hold'} up",
         "elsewhere": f"{elsewhere.mean():.2f}",
-        "elsewhere-range": f"{elsewhere.min():.2f} to {elsewhere.max():.2f}",
+        "elsewhere-range": low_to_high(elsewhere, ".2f"),
         "P": str(len(elsewhere)),
         "above": f"{100 * (many['weights'].relative[0] > 0).double().mean():.0f}",
         **{f"under-{basis}": f"{100 * (found.sparsity < found.null).double().mean():.0f}"
@@ -156,7 +157,7 @@ def sample_numbers(
         "start-one": change("no start token"),
         "start-two": change("no first two"),
         "second": f"{min(float(cosines[1]) for cosines in agreement.values()):.2f}",
-        "turned": f"{turned.min():.2f} to {turned.max():.2f}",
+        "turned": low_to_high(turned, ".2f"),
     }
 
 

@@ -13,8 +13,7 @@ from svf_helpers.ioi import CircuitHead, Prompt, Prompts
 
 
 class Pair(NamedTuple):
-    """A text as tokens and as words, and the places of two of them; the key stands before the query.
-    """
+    """A text as tokens and as words, and the places of two of them; the key stands before the query."""
 
     tokens: Int[Tensor, "1 pos"]
     words: list[str]

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from svf_helpers.chapters.beyond_capacity.explorer import (
-    capacity_explorer,
     capacity_frame,
     capacity_frames,
     capacity_state,
@@ -60,7 +59,7 @@ def test_readouts_name_who_shares():
 
 def test_the_page_is_small_and_the_live_explorer_stops_only_where_something_is_stored():
     assert len(capacity_frames().to_html()) < 100_000
-    pairs, lam, steps, frame, picture = capacity_explorer().children
+    pairs, lam, steps, frame, picture = capacity_frames().live().children
     for slider, name in ((pairs, "pairs"), (lam, "lam"), (steps, "steps")):
         assert [value for _, value in slider.options] == np.unique(load("beyond-capacity")[name]).tolist()
     assert frame.options == (("as trained", 0), ("tight frame", 1))

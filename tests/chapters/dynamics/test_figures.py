@@ -58,19 +58,19 @@ def test_pairs_that_colours_cannot_tell_apart_are_refused():
 def test_the_three_panels_of_figure_3_have_a_line_for_each_pair():
     steps = torch.arange(0, 50, 10)
     u, f, uf = (torch.rand(5, 2) for _ in range(3))
-    figure = dynamics(steps, -u, f, uf, labels=["first", "second"])
+    figure = dynamics(steps, -u, f, uf)
     for axis, panel in zip(figure.axes, (u, f, uf), strict=True):
         for k in range(2):
             assert np.allclose(axis.lines[k].get_xydata(), torch.stack([steps, panel[:, k]], 1))
         assert axis.get_ylim() == (0, 1.05)
         assert "|cosine|" in axis.get_ylabel()
     assert figure.axes[-1].get_xlabel() == "training step"
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["first", "second"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["pair 1", "pair 2"]
 
 
 def test_lock_times_shows_every_seed_the_median_and_those_that_never_locked():
     times = torch.tensor([[100.0, 300.0], [200.0, torch.nan], [300.0, 500.0]])
-    axis = lock_times(times, labels=["a", "b"], total=1000).axes[0]
+    axis = lock_times(times, total=1000).axes[0]
     dots = [np.asarray(found.get_offsets()) for found in axis.collections]
     assert dots[0][:, 0].tolist() == [100, 200, 300]
     assert dots[1][:, 0].tolist() == [300, 500]
@@ -78,7 +78,7 @@ def test_lock_times_shows_every_seed_the_median_and_those_that_never_locked():
     medians = [line.get_xdata()[0] for line in axis.lines if line.get_xdata()[0] == line.get_xdata()[1]]
     assert medians == [200, 500]  # the middle of 300, 500 and never
     assert [text.get_text() for text in axis.texts] == ["1 of 3 never"]
-    assert [label.get_text() for label in axis.get_yticklabels()] == ["a", "b"]
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["pair 1", "pair 2"]
     assert "0.9" in axis.get_xlabel()
 
 

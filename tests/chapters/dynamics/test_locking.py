@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from svf_helpers.chapters.dynamics.locking import nearest_gap, stays_above
+from svf_helpers.chapters.dynamics.locking import nearest_gap
+from svf_helpers.chapters.kit.curves import stays_above
 
 STEP = np.arange(0, 50, 10)
 
@@ -18,12 +19,12 @@ STEP = np.arange(0, 50, 10)
     ],
 )
 def test_a_vector_is_locked_from_where_it_stays(values, when):
-    assert stays_above(np.array(values), STEP) == pytest.approx(when, nan_ok=True)
+    assert stays_above(np.array(values), STEP, 0.9) == pytest.approx(when, nan_ok=True)
 
 
 def test_each_series_is_judged_for_itself_and_steps_need_not_be_even():
     values = np.array([[[0.1, 1.0], [1, 1]], [[1, 0], [1, 0.4]], [[1, 0], [1, 1]]])
-    assert np.array_equal(stays_above(values, [0, 7, 100]), [[7, np.nan], [0, 100]], equal_nan=True)
+    assert np.array_equal(stays_above(values, [0, 7, 100], 0.9), [[7, np.nan], [0, 100]], equal_nan=True)
 
 
 def test_the_outer_vectors_have_one_neighbour_the_last_a_second_one_below():

@@ -9,6 +9,7 @@ import torch
 from svf_helpers.chapters.dynamics.numbers import numbers
 from svf_helpers.experiments import load
 from tests.prose import names_in_prose
+from tests.results import changed
 
 RESULT = load("dynamics")
 STEP, FIRST = RESULT["step"], RESULT["cosine_query"][:, 0]
@@ -27,14 +28,10 @@ def found(result=RESULT, live=None, predicted=FIRST, in_order=IN_ORDER) -> dict[
     return numbers(result, live or factors(), predicted, in_order)
 
 
-def changed(**arrays: np.ndarray):
-    return replace(RESULT, arrays=RESULT.arrays | arrays)
-
-
 def with_locks(*steps: int, seeds: int = 20):
     """The result if every pair of every seed locked at these steps, at once and for good."""
     cosine = np.tile((STEP[:, None] >= np.array(steps)).astype(np.float32)[:, None], (1, seeds, 1))
-    return changed(cosine_query=cosine, cosine_key=cosine)
+    return changed(RESULT, cosine_query=cosine, cosine_key=cosine)
 
 
 def test_the_text_asks_for_exactly_these():
@@ -55,7 +52,7 @@ def test_a_pair_that_passes_and_falls_back_is_a_passer_not_locked():
     result = with_locks(100, 200, 300, 400)
     cosine = result["cosine_query"].copy()
     cosine[STEP == 5000, :10, 2] = 0.5  # the query side of ten seeds
-    here = found(changed(cosine_query=cosine, cosine_key=result["cosine_key"]))
+    here = found(changed(RESULT, cosine_query=cosine, cosine_key=result["cosine_key"]))
     assert here["passers"] == f"{100 * 10 / 80:.0f}"
     assert here["ordered"] == "10"
 
@@ -88,7 +85,7 @@ def test_logits_that_arrive_apart_are_told_as_a_range():
 def test_gaps_of_a_spectrum_made_by_hand():
     S = np.tile(np.array([24.0, 20.0, 16.0, 8.0, 0.0], np.float32), (len(STEP), 20, 1))
     S[STEP == 2000] = [10.3, 10.2, 10.0, 5.0, 0.0]
-    here = found(changed(S=S))
+    here = found(changed(RESULT, S=S))
     assert (here["gap-first"], here["gap-early"], here["gap-end"]) == ("2", "1", "20")
     assert here["gap-targets"] == f"{100 * (21 / 18 - 1):.0f}"
 
@@ -100,7 +97,7 @@ def test_narrow_and_wide_gaps_are_told_apart():
     S[:, 10:, 3] = 15.2
     held = np.ones((len(STEP), 20, 4), np.float32)
     held[:, :10, 0] = held[:, ::2, 3] = 0
-    here = found(changed(S=S, cosine_query=held, cosine_key=held))
+    here = found(changed(RESULT, S=S, cosine_query=held, cosine_key=held))
     assert here["narrow"] == "50"
     assert (here["wide"], here["wide-least"]) == (f"{100 * 35 / 40:.0f}", "50")
 
@@ -117,6 +114,6 @@ def test_the_end_is_the_worst_pair_and_the_mean_spectrum():
     cosine, S = RESULT["summary_final_cosine"].copy(), RESULT["summary_final_S"].copy()
     cosine[3, 1, 0] = -0.875
     S[:, 4] = [0.5] * 10 + [1.0] * 10
-    here = found(changed(summary_final_cosine=cosine, summary_final_S=S))
+    here = found(changed(RESULT, summary_final_cosine=cosine, summary_final_S=S))
     assert (here["final-cosine"], here["fifth-sigma"], here["wide-order"]) == ("0.875", "0.75", "2")
     assert [float(value) for value in here["final-sigma"].split(", ")] == pytest.approx(S[:, :4].mean(0), abs=0.06)

@@ -5,8 +5,8 @@ import pytest
 import torch
 from matplotlib.colors import to_hex
 
+from svf_helpers.chapters.intro.environment import LIVE, PACE, Machine, paper_seconds, report, this_machine
 from svf_helpers.chapters.intro.figures import feature_plane
-from svf_helpers.chapters.kit.environment import LIVE, PACE, Machine, paper_seconds, report, this_machine
 from svf_helpers.chapters.kit.style import KEY, QUERY
 from svf_helpers.experiments.registry import discover
 from tests.refusals import refuses

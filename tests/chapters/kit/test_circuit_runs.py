@@ -42,12 +42,6 @@ def made(folder, tmp_path_factory):
     return runner.run("pythia-ioi", "quick", "cpu", out, options=options)
 
 
-@pytest.fixture
-def elsewhere(tmp_path, monkeypatch):
-    monkeypatch.setattr(store.platformdirs, "user_data_dir", lambda *_, **__: str(tmp_path / "data"))
-    return tmp_path / "data" / "results"
-
-
 def test_checkpoints_stand_in_the_order_of_training(made, folder):
     result = load("pythia-ioi", "quick", folder=made.parent)
     assert result["step"].tolist() == [int(step[4:]) for step in STEPS]

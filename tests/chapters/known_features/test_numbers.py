@@ -12,10 +12,10 @@ from svf_helpers.chapters.known_features.numbers import numbers
 from svf_helpers.chapters.known_features.one_head import kind_cosines, leave_out, lengths_of_effect
 from svf_helpers.chapters.known_features.significance import holm, p_values, standing_out
 from svf_helpers.experiments import load
-from svf_helpers.experiments.store import Result
 from svf_helpers.pocket.facts import facts
 from tests.prose import names_in_prose
 from tests.refusals import refuses
+from tests.results import changed, differing
 
 QUERY, KEY, READING, ALONE = 0, 1, 0, 1
 
@@ -53,16 +53,6 @@ def found(result, erased, table, measured):
 def made(result, erased, table, measured):
     cosines = dict.fromkeys(KINDS, 0.25)
     return numbers(result, erased, table=table, measured=measured, then=cosines | {"said before": 0.84}, now=cosines)
-
-
-def changed(result, **arrays):
-    """The result with some arrays changed by functions of the old ones."""
-    new = {name: change(result[name].copy()) for name, change in arrays.items()}
-    return Result(result.arrays | new, result.info)
-
-
-def differing(one, other):
-    return {name for name in one if one[name] != other[name]}
 
 
 def step_by_step(p, level=0.05):

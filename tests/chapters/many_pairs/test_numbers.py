@@ -1,6 +1,5 @@
 """The numbers in the prose of the chapter on many pairs."""
 
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,13 +9,10 @@ from svf_helpers.chapters.many_pairs.numbers import numbers
 from svf_helpers.chapters.many_pairs.sharing import sharing
 from svf_helpers.experiments import load
 from tests.prose import names_in_prose
+from tests.results import changed
 
 MANY, SHARED = load("many-pairs"), load("shared-vectors")
 LIVE = torch.tensor([0.01, 0.03, 0.02]), torch.tensor([0.001, 0.002, 0.004])  # of each seed: misfit, difference
-
-
-def changed(result, **arrays: np.ndarray):
-    return replace(result, arrays=result.arrays | arrays)
 
 
 def found(many=MANY, shared=SHARED) -> dict[str, str]:

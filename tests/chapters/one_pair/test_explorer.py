@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from svf_helpers.chapters.one_pair.explorer import (
-    two_feature_explorer,
     two_feature_frame,
     two_feature_frames,
     two_feature_head,
@@ -218,7 +217,7 @@ def test_the_script_moves_the_picture_in_a_browser_and_each_explorer_alone(page,
 
 
 def test_moving_a_live_slider_redraws_the_picture():
-    box = two_feature_explorer()
+    box = two_feature_frames().live()
     angle, target_12, target_21, picture = box.children
     before = picture.value
     Reader(before)
@@ -237,7 +236,7 @@ def test_live_sliders_are_models_that_show_their_values_in_full(capsys):
     """Displays the explorer, and reads the state that a browser would get: its formats have to be valid in d3 too."""
     from IPython.display import display
 
-    box = two_feature_explorer()
+    box = two_feature_frames().live()
     display(box)
     assert "FloatSlider(" in capsys.readouterr().out
     sliders = box.children[:3]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from svf_helpers.chapters.robustness.explorer import phase_explorer, phase_frame, phase_frames, phase_state
+from svf_helpers.chapters.robustness.explorer import phase_frame, phase_frames, phase_state
 from svf_helpers.experiments import load
 
 
@@ -60,7 +60,7 @@ def test_the_page_is_small_and_the_live_explorer_answers():
     explorer = phase_frames()
     assert "288 frames" in repr(explorer)
     assert len(explorer.to_html()) < 120_000
-    p, lam, seed, picture = phase_explorer().children
+    p, lam, seed, picture = phase_frames().live().children
     assert [len(slider.options) for slider in (p, lam, seed)] == [12, 12, 2]  # the cells that were run
     p.value, lam.value = 1.0, 0.4
     assert 'data-part="say-rank">1.00</span>' in picture.value

@@ -10,7 +10,6 @@ from svf_helpers.chapters.rope.explorer import (
     COLOURS,
     LAST,
     RotaryHead,
-    offset_explorer,
     offset_frame,
     offset_frames,
     offset_state,
@@ -102,7 +101,7 @@ def test_the_page_is_small_and_the_live_explorer_answers():
     page = offset_frames(heads)
     assert repr(page) == f"<FrameExplorer 'A rotary head at each offset', {2 * (LAST + 1)} frames>"
     assert len(page.to_html()) < 100_000
-    offset, band, picture = offset_explorer(heads).children
+    offset, band, picture = offset_frames(heads).live().children
     offset.value = 10.5
     assert 'offset <span data-part="say-offset">10.5</span>' in picture.value
     assert band.options == (("1", 1), ("4", 4))  # of models that there are, and none in between

@@ -1,6 +1,5 @@
 """The numbers of the chapter on RoPE: all that its prose uses and no more, and each follows from its data."""
 
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +12,7 @@ from svf_helpers.qk import qk_svd
 from svf_helpers.rope import band_energy
 from svf_helpers.toy import ToyConfig
 from tests.prose import names_in_prose
+from tests.results import changed
 
 PAIRS = [(0, 3), (1, 4), (2, 5), (6, 7)]
 RESULT = load("rope")
@@ -36,10 +36,6 @@ def live(**changes):
 
 def told(result=RESULT, **changes):
     return numbers(result, **live(**changes))
-
-
-def changed(**arrays):
-    return replace(RESULT, arrays=RESULT.arrays | arrays)
 
 
 def differences(result=RESULT, **changes):
@@ -76,7 +72,7 @@ def test_cosines_and_singular_values_are_those_of_the_stored_weights():
 def test_cosines_are_rounded_down():
     cosine = RESULT["summary_cosine"].copy()
     cosine[OURS] = 0.9999
-    found = told(changed(summary_cosine=cosine))
+    found = told(changed(RESULT, summary_cosine=cosine))
     assert (found["cosine-min"], found["cosine-positional"]) == ("0.999", "0.999")
 
 
@@ -114,13 +110,13 @@ def test_shares_are_those_of_the_stored_weights():
 def test_a_pair_that_does_not_follow_is_seen():
     energy = RESULT["summary_energy"].copy()
     energy[np.flatnonzero(BAND == 0)[1], 3, 1] = [0.5, 0.5, 0, 0, 0]
-    assert differences(changed(summary_energy=energy)) == {"asked-012"}
+    assert differences(changed(RESULT, summary_energy=energy)) == {"asked-012"}
     energy = RESULT["summary_energy"].copy()
     energy[np.flatnonzero(BAND == -1)[0], 3, 0] = [0, 0, 0, 1.0, 0]
-    assert differences(changed(summary_energy=energy)) == {"alike", "third-none"}
+    assert differences(changed(RESULT, summary_energy=energy)) == {"alike", "third-none"}
     energy = RESULT["summary_energy"].copy()
     energy[np.flatnonzero(BAND == 3)[0], 3, 0] = [0, 0, 0, 1.0, 0]
-    assert differences(changed(summary_energy=energy)) == {"third"}
+    assert differences(changed(RESULT, summary_energy=energy)) == {"third"}
 
 
 def test_turns_are_counted_against_a_shared_plane():

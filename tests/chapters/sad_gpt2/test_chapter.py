@@ -5,13 +5,12 @@ import re
 
 import numpy as np
 import pytest
-import torch
 
-from svf_helpers.attention import n_sv, sparsity
 from svf_helpers.chapters.sad_gpt2.figures import AREA, count_dots
-from svf_helpers.experiments import load, store
+from svf_helpers.experiments import load
 from svf_helpers.ioi import GPT2_HEADS
 from tests.executed_chapter import BOOK, executed
+from tests.results import store_large
 
 SOURCE = (BOOK / "sad_gpt2.md").read_text()
 P, M = 12, 64
@@ -19,37 +18,12 @@ P, M = 12, 64
 
 def large_result(folder):
     """A result as `run gpt2-ioi` leaves it: the published heads, of 64 dimensions; the numbers are made up."""
-    rng, H = np.random.default_rng(0), len(GPT2_HEADS)
-    terms = rng.normal(size=(1, H, P, M))
+    terms = np.random.default_rng(0).normal(size=(1, len(GPT2_HEADS), P, M))
     terms[..., 0] += 12
     terms[0, 0] = -terms[0, 0]  # a head that never attends
-    arrays = {name: np.array([getattr(head, name) for head in GPT2_HEADS])
-              for name in ("layer", "head", "job", "destination", "source")}
-    arrays |= {
-        "step": np.zeros(1, dtype=int),
-        "order": np.array(["BABA", "ABBA"] * (P // 2)),
-        "prompt": np.array(["Then, ..."]),
-        "correct": np.ones((1, P), dtype=bool),
-        "relative": terms.sum(-1),
-        "summary_logit_difference": np.full((1, P), 3.0),
-    }
-    for basis in ("weights", "whitened"):
-        arrays |= {
-            f"summary_sparsity_{basis}": sparsity(torch.tensor(terms)).numpy(),
-            f"summary_null_{basis}": np.full((1, H, P), 0.45),
-            f"summary_n_sv_{basis}": n_sv(torch.tensor(terms)).numpy(),
-            f"terms_{basis}": terms[:, :, 0],
-            f"S_{basis}": np.ones((1, H, M)),
-            f"rotated_{basis}": rng.normal(size=(1, H, M)),
-        }
-    arrays = {name: x.astype(np.float32) if x.dtype == float else x for name, x in arrays.items()}
-    store.save(folder, "gpt2-ioi", "paper", arrays, {"config": {"model": "gpt2", "steps": [0], "seeds": [0]}})
-
-
-@pytest.fixture
-def elsewhere(tmp_path, monkeypatch):
-    monkeypatch.setattr(store.platformdirs, "user_data_dir", lambda *_, **__: str(tmp_path))
-    return tmp_path / "results"
+    store_large(folder, "gpt2-ioi", GPT2_HEADS, terms, config={"model": "gpt2"}, bases=("weights", "whitened"),
+                step=np.zeros(1, dtype=int), correct=np.ones((1, P), dtype=bool),
+                summary_logit_difference=np.full((1, P), 3.0))
 
 
 def test_without_gpt2s_result_the_chapter_shows_the_bundled_model_and_says_so(elsewhere, monkeypatch):

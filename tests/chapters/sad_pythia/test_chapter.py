@@ -5,17 +5,15 @@ import re
 import shutil
 
 import numpy as np
-import pytest
-import torch
 
-from svf_helpers.attention import n_sv, sparsity
 from svf_helpers.chapters.kit.style import new_figure, step_axis
 from svf_helpers.chapters.sad_pythia.along import curves_along, running_mean
 from svf_helpers.chapters.sad_pythia.figures import head_panels
-from svf_helpers.experiments import cli, load, store
+from svf_helpers.experiments import cli, load
 from svf_helpers.ioi import PYTHIA_HEADS
 from svf_helpers.pocket import pocket_folder, revisions
 from tests.executed_chapter import BOOK, executed
+from tests.results import store_large
 
 SOURCE = (BOOK / "sad_pythia.md").read_text()
 STEPS = np.array([0, 1])
@@ -30,36 +28,10 @@ def large_result(folder):
     falling = np.linspace(0.02, 1.5, K)[:, None, None, None]
     terms = rng.normal(size=(K, H, P, m)) * np.exp(falling * rng.normal(size=(K, H, P, m)))
     terms[..., 0] += terms.std(-1) * np.linspace(0, 40, K)[:, None, None]
-    arrays = {
-        name: np.array([getattr(head, name) for head in PYTHIA_HEADS])
-        for name in ("layer", "head", "job", "destination", "source")
-    }
-    arrays |= {
-        "step": steps,
-        "order": np.array(["BABA", "ABBA"] * (P // 2)),
-        "prompt": np.array(["Then, ..."]),
-        "correct": np.arange(K)[:, None] > np.full(P, K // 2),
-        "relative": terms.sum(-1),
-        "summary_logit_difference": np.linspace(-1, 5, K)[:, None] + np.zeros(P),
-    }
-    for basis in ("weights", "whitened", "offset"):
-        arrays |= {
-            f"summary_sparsity_{basis}": sparsity(torch.tensor(terms)).numpy(),
-            f"summary_null_{basis}": np.full((K, H, P), 0.45),
-            f"summary_n_sv_{basis}": n_sv(torch.tensor(terms)).numpy(),
-            f"terms_{basis}": terms[:, :, 0],
-            f"S_{basis}": np.ones((K, H, m)),
-            f"rotated_{basis}": rng.normal(size=(K, H, m)),
-        }
-    arrays = {name: x.astype(np.float32) if x.dtype == float else x for name, x in arrays.items()}
-    config = {"model": "EleutherAI/pythia-160m", "steps": steps.tolist(), "seeds": [0], "prompts": P}
-    store.save(folder, "pythia-ioi", "paper", arrays, {"config": config})
-
-
-@pytest.fixture
-def elsewhere(tmp_path, monkeypatch):
-    monkeypatch.setattr(store.platformdirs, "user_data_dir", lambda *_, **__: str(tmp_path))
-    return tmp_path / "results"
+    store_large(folder, "pythia-ioi", PYTHIA_HEADS, terms, bases=("weights", "whitened", "offset"),
+                config={"model": "EleutherAI/pythia-160m", "prompts": P}, step=steps,
+                correct=np.arange(K)[:, None] > np.full(P, K // 2),
+                summary_logit_difference=np.linspace(-1, 5, K)[:, None] + np.zeros(P))
 
 
 def test_without_pythias_result_the_chapter_shows_the_bundled_model_and_says_so(elsewhere, monkeypatch):

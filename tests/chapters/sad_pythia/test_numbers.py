@@ -1,6 +1,5 @@
 """The numbers in the prose of the chapter on attention along training: all there, and right."""
 
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +12,7 @@ from svf_helpers.chapters.sad_pythia.pocket_numbers import of_chance, of_ingredi
 from svf_helpers.experiments import load
 from svf_helpers.pocket import pocket_prompts, pocket_tokenizer
 from tests.prose import names_in_prose
+from tests.results import changed, differing
 
 POCKET = load("pocket-pythia-ioi")
 K, HEADS = POCKET["relative"].shape[:2]
@@ -40,14 +40,6 @@ def told(result=POCKET, pocket=POCKET, **live):
     return numbers(result, pocket, **given | live)
 
 
-def changed(**arrays):
-    return replace(POCKET, arrays={**POCKET.arrays, **arrays})
-
-
-def difference(one, other):
-    return {name for name in one if one[name] != other[name]}
-
-
 def test_every_number_of_the_prose_is_there_and_no_other():
     used = names_in_prose("sad_pythia")
     found = told()
@@ -71,15 +63,15 @@ def test_another_result_changes_its_own_numbers(array, names):
     other = np.ones_like(POCKET[array])
     other[..., 0] = 0.4
     other[0] = 0.7
-    assert difference(told(), told(changed(**{array: other}))) == names
+    assert differing(told(), told(changed(POCKET, **{array: other}))) == names
 
 
 def test_the_bundled_models_own_numbers_follow_its_result_alone():
     blind = {name for name in told() if name.startswith("blind-") or name in ("end-rho", "white-lead", "plain-lead")}
-    other = changed(summary_sparsity_weights=np.flip(POCKET["summary_sparsity_weights"], 2) * 0.5)
-    assert difference(told(), told(pocket=other)) == {"blind-S", "blind-S-not", "plain-lead"}
+    other = changed(POCKET, summary_sparsity_weights=np.flip(POCKET["summary_sparsity_weights"], 2) * 0.5)
+    assert differing(told(), told(pocket=other)) == {"blind-S", "blind-S-not", "plain-lead"}
     assert {"blind-S", "plain-lead"} < blind
-    assert not difference(told(), told(other)) & blind
+    assert not differing(told(), told(other)) & blind
 
 
 def test_the_first_stage_ends_at_the_last_checkpoint_before_the_task_is_solved():
@@ -87,7 +79,7 @@ def test_the_first_stage_ends_at_the_last_checkpoint_before_the_task_is_solved()
     S = np.where(rho > 0, 0.1, 0.3)
     S[0], S[-1] = 0.9, 0.0
     correct = np.broadcast_to((np.arange(K) >= 4)[:, None], POCKET["correct"].shape)
-    found = told(pocket=changed(relative=rho, summary_sparsity_weights=S, correct=correct))
+    found = told(pocket=changed(POCKET, relative=rho, summary_sparsity_weights=S, correct=correct))
     assert found["blind-step"] == f"{STEPS[3]:,}"
     assert (found["blind-accuracy"], found["blind-held"]) == ("0", f"{100 * 3 / HEADS:.0f}")
     assert (found["blind-S"], found["blind-S-not"]) == (f"{(0.3 + 0.3 * (HEADS - 3)) / HEADS:.2f}", "0.30")
@@ -97,7 +89,7 @@ def test_curves_are_told_by_their_ends():
     S = POCKET["summary_sparsity_weights"]
     first, last = (sum(S[k].flatten().tolist()) / S[k].size for k in (0, -1))
     assert told()["S-moves"] == f"falls from {first:.2f} to {last:.2f}"
-    assert told(changed(summary_sparsity_weights=S[::-1]))["S-moves"] == f"rises from {last:.2f} to {first:.2f}"
+    assert told(changed(POCKET, summary_sparsity_weights=S[::-1]))["S-moves"] == f"rises from {last:.2f} to {first:.2f}"
 
 
 def test_counts_are_means_over_cases_in_which_heads_attend():
@@ -111,9 +103,9 @@ def test_counts_are_means_over_cases_in_which_heads_attend():
     peak = max(range(K), key=lambda k: by_hand[k])
     assert (found["N-peak"], found["N-peak-step"]) == (f"{by_hand[peak]:.1f}", f"{int(STEPS[peak]):,}")
     spoiled = np.where(rho > 0, counts, 99)
-    assert difference(found, told(changed(summary_n_sv_weights=spoiled))) == {"N-zero-moves"}
+    assert differing(found, told(changed(POCKET, summary_n_sv_weights=spoiled))) == {"N-zero-moves"}
     few = np.where(np.arange(K)[:, None, None] == 0, 9, np.ones_like(counts))
-    assert told(changed(summary_n_sv_weights=few))["N-verdict"] == "It falls, as in the paper"
+    assert told(changed(POCKET, summary_n_sv_weights=few))["N-verdict"] == "It falls, as in the paper"
 
 
 @pytest.mark.parametrize(
@@ -125,7 +117,7 @@ def test_the_order_of_task_and_sparsity_is_told(half, solved, words):
     at = np.arange(K)
     S = np.broadcast_to(np.where(at < half, 0.8, 0.2)[:, None, None], POCKET["summary_sparsity_weights"].shape)
     correct = np.broadcast_to((at >= solved)[:, None], POCKET["correct"].shape)
-    found = told(changed(summary_sparsity_weights=S, correct=correct))
+    found = told(changed(POCKET, summary_sparsity_weights=S, correct=correct))
     assert words in found["relation"]
     assert found["S-half"] == f"has made half of its fall by step {STEPS[half]:,}"
     assert found["solved"] == f"by step {STEPS[solved]:,}"
@@ -134,7 +126,7 @@ def test_the_order_of_task_and_sparsity_is_told(half, solved, words):
 
 
 def test_what_never_falls_has_no_half():
-    found = told(changed(summary_sparsity_weights=np.full_like(POCKET["summary_sparsity_weights"], 0.3)))
+    found = told(changed(POCKET, summary_sparsity_weights=np.full_like(POCKET["summary_sparsity_weights"], 0.3)))
     assert found["S-half"] == "never falls"
     assert found["relation"].startswith("One of the two never gets half-way")
     assert found["null-share"] == "none of the change of S"
@@ -145,7 +137,7 @@ def test_ranks_and_shares_of_single_terms():
     terms[0] = 1  # at the start all of one size
     terms[1, :, 0] = 1
     terms[1, 3, 12] = -5  # one head whose largest term belongs to a small singular value
-    found = told(changed(terms_weights=terms, relative=POCKET["relative"], rotated_weights=terms))
+    found = told(changed(POCKET, terms_weights=terms, relative=POCKET["relative"], rotated_weights=terms))
     assert (found["not-first"], found["smallest"]) == ("1", "number 13 of 16")
     assert found["rank-verdict"] == "Such heads are here, too"
     assert found["carry"] == f"falls from 13.0 to {1:.1f}"  # 13 of 16 equal terms carry 80 %

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from svf_helpers.chapters.sad_toy.explorer import terms_explorer, terms_frame, terms_frames, terms_state
+from svf_helpers.chapters.sad_toy.explorer import terms_frame, terms_frames, terms_state
 from tests.refusals import refuses
 
 SCALE = 4.6  # pixels a logit
@@ -58,7 +58,7 @@ def test_notes_say_what_is_there():
 
 def test_the_page_is_small_and_the_live_explorer_answers():
     assert len(terms_frames().to_html()) < 60_000
-    step, first, _, picture = terms_explorer().children
+    step, first, _, picture = terms_frames().live().children
     assert [value for _, value in step.options] == list(range(0, 20_001, 500))
     step.value, first.value = 20_000, 0.5
     assert 'ρ = <span data-part="say-relative">6.0</span>' in picture.value

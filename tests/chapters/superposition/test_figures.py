@@ -37,5 +37,5 @@ def test_the_picture_of_the_line_marks_minima_by_side_and_keeps_the_axes_apart()
 
 
 def test_a_landscape_that_lies_above_all_colours_is_refused():
-    with refuses(ValueError, "highest", 0.5):
+    with refuses(ValueError, "landscape", 0.5):
         line_landscape(LENGTHS, two_valleys(0.5, 0.5))

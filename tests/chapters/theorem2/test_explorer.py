@@ -7,7 +7,6 @@ import torch
 
 from svf_helpers.chapters.theorem2.explorer import (
     stretched_plane,
-    stretched_plane_explorer,
     stretched_plane_frame,
     stretched_plane_frames,
 )
@@ -83,6 +82,6 @@ def test_the_page_is_small_and_has_every_frame():
 
 
 def test_sliders_move_the_live_picture():
-    delta, direction, picture = stretched_plane_explorer().children
+    delta, direction, picture = stretched_plane_frames().live().children
     delta.value, direction.value = 8, 45
     assert "is attained" in picture.value

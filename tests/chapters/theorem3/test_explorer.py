@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from svf_helpers.chapters.theorem3.explorer import SIGMA, lambda_explorer, lambda_frame, lambda_frames, lambda_state
+from svf_helpers.chapters.theorem3.explorer import SIGMA, lambda_frame, lambda_frames, lambda_state
 from svf_helpers.theory import TwoPairHead, theorem3_limit, theorem3_objective
 
 UNREACHABLE = [(3.0, -4.0), (1.0, -2.0), (2.0, -6.0), (4.0, -3.0)]
@@ -64,6 +64,6 @@ def test_where_both_are_0_the_chart_says_so():
 
 def test_the_page_is_small_and_the_live_explorer_answers():
     assert len(lambda_frames().to_html()) < 100_000
-    lam, _, _, picture = lambda_explorer().children
+    lam, _, _, picture = lambda_frames().live().children
     lam.value = 2.05
     assert "λ = <span data-part=\"say-lam\">112</span>" in picture.value

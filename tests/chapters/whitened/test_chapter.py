@@ -5,19 +5,12 @@ from pathlib import Path
 
 import jupytext
 import numpy as np
-import pytest
 
 from svf_helpers.chapters.whitened.compared_bases import COMPARED, TAKEN
 from svf_helpers.experiments import load, runner, store
 from svf_helpers.pocket import pocket_folder
 
 SOURCE = (Path(__file__).parents[3] / "book" / "whitened.md").read_text()
-
-
-@pytest.fixture
-def elsewhere(tmp_path, monkeypatch):
-    monkeypatch.setattr(store.platformdirs, "user_data_dir", lambda *_, **__: str(tmp_path / "data"))
-    return tmp_path / "data" / "results"
 
 
 def shown():

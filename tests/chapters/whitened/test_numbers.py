@@ -12,11 +12,11 @@ from svf_helpers.chapters.whitened.four_models import above_null, along_training
 from svf_helpers.chapters.whitened.numbers import numbers
 from svf_helpers.chapters.whitened.vectors import head_vectors
 from svf_helpers.experiments import load
-from svf_helpers.experiments.store import Result
 from svf_helpers.language_models import head_moments, load_model
 from svf_helpers.language_models.moments import HeadMoments
 from svf_helpers.pocket import pocket_prompts
 from tests.prose import names_in_prose
+from tests.results import changed, differing
 
 PLAIN, WHITE, READING, ALONE = 0, 1, 0, 1
 
@@ -37,16 +37,6 @@ def moments():
 @pytest.fixture(scope="module")
 def found(results, moments):
     return numbers(*results, moments)
-
-
-def changed(result, **arrays):
-    """The result with some arrays changed by functions of the old ones."""
-    new = {name: change(result[name].copy()) for name, change in arrays.items()}
-    return Result(result.arrays | new, result.info)
-
-
-def differing(one, other):
-    return {name for name in one if one[name] != other[name]}
 
 
 def pairs(results, what):

@@ -9,7 +9,6 @@ from svf_helpers.chapters.your_model.explorer import (
     CHECKPOINTS,
     PAIRS,
     checkpoints,
-    head_explorer,
     head_frame,
     head_frames,
     head_state,
@@ -98,7 +97,7 @@ def test_it_is_small_and_works_with_and_without_a_kernel(explorer):
     assert len(page) < 100_000
     assert "400 frames" in repr(explorer)
     assert CHECKPOINTS[-1] == len(revisions("pocket-pythia")) - 1
-    live = head_explorer()
+    live = head_frames().live()
     *sliders, picture = live.children
     assert [slider.value for slider in sliders] == [23, 2, 1, 1]
     assert [label for label, _ in sliders[0].options] == [f"{step:,}" for step in checkpoints()]
