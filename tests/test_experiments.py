@@ -22,7 +22,8 @@ from svf_helpers.experiments.source import code_hash
 from tests.refusals import refuses
 
 PACKAGE = Path(store.__file__).resolve().parent.parent
-INFO = {"config": {"seeds": [3, 4], "steps": 20_000, "lam": 4.0}, "code": "", "seconds": 1.5, "device": "cpu"}
+INFO = {"config": {"seeds": [3, 4], "steps": 20_000, "lam": 4.0}, "code": "", "seconds": 1.5, "device": "cpu",
+        "versions": {"numpy": "2.0"}}
 ARRAYS = {"summary_cosines": np.linspace(0, 1, 6, dtype=np.float32).reshape(2, 3), "W": np.ones((2, 4), np.float16)}
 
 # A program with one experiment of four parts; INTERRUPT_AT makes it stop as Ctrl-C does.
@@ -869,3 +870,160 @@ def test_every_option_says_what_it_is_for(monkeypatch):
     silent = [f"{entry.name} {registry.flag(name)}" for entry in registry.discover().values()
               for name, option in entry.options.items() if not option.help]
     assert silent == []
+
+
+# --- what is refused, and how it is said
+
+
+@pytest.mark.parametrize("action", ["list", "confirm"])
+def test_help_says_that_the_paper_scale_is_not_compared(capsys, action):
+    with pytest.raises(SystemExit):
+        cli.main([action, "--help"])
+    assert cli.NOT_COMPARED in re.sub(r"\s+", " ", capsys.readouterr().out)
+    assert cli.NOT_COMPARED in re.sub(r"\s+", " ", confirm.__doc__)
+
+
+@pytest.mark.parametrize("scale", ["quick", "paper"])
+def test_a_result_that_is_replaced_while_it_is_confirmed_stays_as_it_is(refactored, scale):
+    run = registry.get("one-pair").run
+    file = refactored.out / f"{store.stem('one-pair', scale)}.npz"
+
+    def slow(**arguments):
+        store.save(refactored.out, "one-pair", scale, ARRAYS, INFO | {"code": "a" * 16})
+        return run(**arguments)
+
+    registry.EXPERIMENTS["one-pair"] = dataclasses.replace(registry.get("one-pair"), run=slow)
+    with refuses(ValueError, "one-pair", file, "replaced meanwhile"):
+        confirm("one-pair", refactored.before, folder=refactored.out)
+    assert load("one-pair", scale, refactored.out).codes == ["a" * 16]
+    assert load("one-pair", scale, refactored.out)["W"].tolist() == ARRAYS["W"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"), [({"device": "GPU"}, ("GPU", "cpu")), ({"options": {"model": "m"}}, ("'m'", "none"))]
+)
+def test_only_results_of_the_same_options_and_device_are_confirmed(refactored, capsys, changed, told):
+    paper = load("one-pair", folder=refactored.out)
+    store.save(refactored.out, "one-pair", "paper", paper.arrays, dict(paper.info) | changed)
+    for calls in (1, 1):  # the second time nothing is left that a run could prove
+        with refuses(ValueError, "one-pair.npz", *told, *changed, refactored.before):
+            confirm("one-pair", refactored.before, folder=refactored.out)
+        assert refactored.calls == calls
+        assert states(capsys, refactored.out) == ["stored, confirmed", "stored, older code"]
+
+
+def test_code_that_is_not_known_is_no_code_that_is_known(refactored, capsys):
+    for scale in registry.SCALES:
+        store.save(refactored.out, "one-pair", scale, ARRAYS, INFO)
+    assert load("one-pair", folder=refactored.out).codes == []
+    store.save(refactored.before, "one-pair", "quick", ARRAYS, INFO)
+    with refuses(ValueError, "one-pair", confirm_module.UNKNOWN):
+        confirm("one-pair", refactored.before, folder=refactored.out)
+    refactored.code = ""
+    assert states(capsys, refactored.out) == ["stored, older code"] * 2
+
+
+@pytest.mark.parametrize("missing", list(store.SAID))
+def test_a_file_that_says_too_little_is_refused(refactored, capsys, missing):
+    for folder in (refactored.out, refactored.before):
+        made = load("one-pair", "quick", folder)
+        info = {key: value for key, value in made.info.items() if key != missing}
+        file = store.put(folder, "one-pair", "quick", store.seal(made.arrays, info))
+        with refuses(ValueError, "one-pair.quick.npz", f"does not say {missing}:"):
+            load("one-pair", "quick", folder)
+    assert states(capsys, refactored.out) == ["damaged", "stored, older code"]
+    with refuses(ValueError, missing):
+        store.add(file, refactored.out)
+    with refuses(ValueError, missing):
+        confirm("one-pair", refactored.before, folder=refactored.out)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"confirmed": "b" * 16}, {"confirmed": [7]}, {"seconds": "1"}, {"options": ["m"]}, {"versions": None}]
+)
+def test_a_file_that_says_it_in_another_form_is_refused(tmp_path, wrong):
+    store.save(tmp_path, "one-pair", "paper", ARRAYS, INFO)
+    info = dict(load("one-pair", folder=tmp_path).info) | wrong
+    store.put(tmp_path, "one-pair", "paper", store.seal(ARRAYS, info))
+    with refuses(ValueError, "one-pair.npz", *wrong):
+        load("one-pair", folder=tmp_path)
+
+
+def test_what_the_system_forbids_is_said_in_one_line(one_pair, tmp_path, capsys, monkeypatch):
+    made = runner.run("one-pair", "quick", "cpu", tmp_path / "out")
+    blocked = tmp_path / "file"
+    blocked.touch()
+    assert cli.main(["add", str(made), "--out", str(blocked)]) == 1  # a file where a folder is to be
+    assert str(blocked) in capsys.readouterr().err
+    assert cli.main(["run", "one-pair", "--device", "cpu", "--out", str(blocked)]) == 1
+    said = capsys.readouterr().err
+    assert str(blocked) in said
+    assert "The details" not in said
+
+    def forbidden(path, *rest, **more):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", forbidden)
+        assert cli.main(["list", "--out", str(made.parent)]) == 1
+        said = capsys.readouterr()
+        assert [line.split()[2] for line in said.out.splitlines()[1:]] == ["unreadable", "missing"]
+        assert "Permission denied" in said.err
+        assert cli.main(["add", str(made), "--out", str(tmp_path / "home")]) == 1
+        said = capsys.readouterr().err
+        assert "Permission denied" in said
+        assert "damaged" not in said
+        assert cli.main(["run", "one-pair", "--device", "cpu", "--out", str(made.parent)]) == 1
+        assert "Permission denied" in capsys.readouterr().err
+    one_pair.summary = None  # a bug, in a folder that takes no traceback
+    monkeypatch.setattr(Path, "write_text", forbidden)
+    assert cli.main(["run", "one-pair", "--device", "cpu", "--out", str(tmp_path / "full")]) == 1
+    said = capsys.readouterr().err
+    assert "summary_cosines" in said
+    assert "The details" not in said
+
+
+@pytest.mark.skipif(files.fcntl is None, reason="without file locks two runs cannot notice each other")
+def test_a_refusal_leaves_the_folder_of_another_process_alone(tmp_path, one_pair, capsys):
+    state = runner.partial_folder(tmp_path, "one-pair", "quick")
+    state.mkdir(parents=True)
+    with files.locked(state):
+        assert cli.main(["run", "one-pair", "--device", "cpu", "--out", str(tmp_path)]) == 1
+    assert "another process" in capsys.readouterr().err
+    assert list(state.iterdir()) == []
+
+
+def test_an_interrupted_confirm_does_not_say_that_nothing_was_changed(refactored, capsys, monkeypatch):
+    @experiment("second", figures=(), chapter="one_pair", seconds={"quick": 1, "paper": 2})
+    def run(**_):
+        raise KeyboardInterrupt
+
+    for folder in (refactored.out, refactored.before):
+        store.save(folder, "second", "quick", ARRAYS, INFO | {"code": "a" * 16, "versions": runner.versions()})
+    out = ["--before", str(refactored.before), "--out", str(refactored.out)]
+    assert cli.main(["confirm", "one-pair", "second", *out]) == 130
+    said = capsys.readouterr().err
+    assert "stays so" in said
+    assert "nothing was changed" not in said
+    assert load("one-pair", folder=refactored.out).codes == ["a" * 16, "b" * 16]
+    assert load("second", "quick", refactored.out).codes == ["a" * 16]
+
+
+@pytest.mark.parametrize("error", [AttributeError, KeyError, ZeroDivisionError, OSError])
+def test_an_answer_that_cannot_become_an_array_is_unreadable(error):
+    pytest.importorskip("torch")
+    from svf_helpers.chapters.kit import answers
+
+    class Raises:
+        def __array__(self, *_, **__):
+            raise error("no array")
+
+    class Hides:
+        @property
+        def __array__(self):
+            raise error("no array")
+
+    for answer in (Raises(), Hides(), [1.0, Raises()]):
+        for form in (answers.number(), answers.tensor(2), answers.function("f(x)")):
+            with refuses(answers.Unreadable, form.words):
+                form.read(answer)

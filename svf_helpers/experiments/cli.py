@@ -10,17 +10,21 @@ from typing import Any
 
 from svf_helpers.experiments import registry, runner, store
 from svf_helpers.experiments.confirm import confirm
+from svf_helpers.experiments.files import locked
 from svf_helpers.experiments.registry import PROGRAM
 from svf_helpers.experiments.source import code_hash
 
-LISTED = """\
+NOT_COMPARED = "settings and branches that the paper scale alone has are not compared: look at them"
+LISTED = f"""\
 state of each result:
   stored             made by the present code
-  stored, confirmed  made by older code; a quick run of the present code gave the same numbers, bit for bit
+  stored, confirmed  made by older code; a quick run of the present code gave the same numbers, bit for bit;
+                     {NOT_COMPARED}
   stored, older code the present code may give other numbers: see check, and confirm
   missing            run makes it
   needs the hub      run makes it, with a model from the Hugging Face hub
   damaged            or of an older form: load it, and the error says what to do
+  unreadable         the system lets nobody read the file or its folder
 """
 
 
@@ -61,7 +65,10 @@ def _parser() -> argparse.ArgumentParser:
     checking = actions.add_parser("check", help="make quick results again and compare them with those stored")
     checking.add_argument("names", nargs="*", metavar="NAME", help="names from the list (default: all)")
     confirming = actions.add_parser(
-        "confirm", help="let results of older code count as current, where the present code is proven to give the same"
+        "confirm",
+        help="let results of older code count as current, where the present code is proven to give the same",
+        description="Let results of older code count as current, at both scales, where a quick run of the present code "
+        f"gives what the older code gave. Only quick runs are compared: {NOT_COMPARED}.",
     )
     confirming.add_argument("names", nargs="+", metavar="NAME", help="names from the list, or all")
     confirming.add_argument(
@@ -82,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _list(options: argparse.Namespace) -> int:
     rows = [("name", "scale", "state", "seconds", "size", "chapter", "figures")]
+    status = 0
     for name, experiment in sorted(registry.discover().items()):
         for scale in registry.SCALES:
             seconds, size = f"~{experiment.seconds[scale]:g}", ""
@@ -93,13 +101,15 @@ def _list(options: argparse.Namespace) -> int:
                 state = "needs the hub" if experiment.hub else "missing"
             except ValueError:
                 state = "damaged"
+            except OSError as error:
+                state, status = "unreadable", _say(f"{name} ({scale}): {error}", 1)
             rows.append((name, scale, state, seconds, size, experiment.chapter, ", ".join(experiment.figures)))
     _table(rows)
-    return 0
+    return status
 
 
 def _state(result: store.Result, code: str) -> str:
-    if result.info["code"] == code:
+    if code and result.info["code"] == code:
         return "stored"
     return "stored, confirmed" if code in result.codes else "stored, older code"
 
@@ -117,15 +127,15 @@ def _run(options: argparse.Namespace) -> int:
     failed = []
     for experiment in experiments:
         title = f"{experiment.name} ({options.scale})"
-        if not options.fresh and runner.is_current(experiment, options.scale, out, settings):
-            print(f"{title}: already stored in {out}, made by this code; --fresh makes it again")
-            continue
         workdir = runner.partial_folder(out, experiment.name, options.scale)
-        print(
-            f"{title}: {'going on' if workdir.exists() and not options.fresh else 'starting'} on {device}", flush=True
-        )
         try:
+            if not options.fresh and runner.is_current(experiment, options.scale, out, settings):
+                print(f"{title}: already stored in {out}, made by this code; --fresh makes it again")
+                continue
+            begins = "going on" if workdir.exists() and not options.fresh else "starting"
+            print(f"{title}: {begins} on {device}", flush=True)
             path = runner.run(experiment.name, options.scale, device, out, options.fresh, _progress(options), settings)
+            stored = f"{title}: stored {path}, {path.stat().st_size / 1e3:,.0f} kB"
         except KeyboardInterrupt:
             kept = f"\nInterrupted; what was done is kept in {workdir}. The same command resumes"
             return _say(f"{kept}, without --fresh." if options.fresh else f"{kept}.", 130)
@@ -133,8 +143,7 @@ def _run(options: argparse.Namespace) -> int:
             failed.append(experiment.name)
             _say(f"{title} failed: {_plain(error, workdir)}", 1)
         else:
-            hint = _hint(experiment.name, options.scale, out)
-            print(f"{title}: stored {path}, {path.stat().st_size / 1e3:,.0f} kB{hint}")
+            print(stored + _hint(experiment.name, options.scale, out))
     return _say(f"failed: {', '.join(failed)}", 1) if failed else 0
 
 
@@ -165,6 +174,9 @@ def _confirm(options: argparse.Namespace) -> int:
     for experiment in experiments:
         try:
             changed = confirm(experiment.name, options.before, device, options.out, _progress(options))
+        except KeyboardInterrupt:
+            kept = "what was confirmed until now stays so, and list shows it; the same command does the rest"
+            return _say(f"\nInterrupted; {kept}.", 130)
         except Exception as error:
             refused.append(experiment.name)
             _say(_plain(error), 1)
@@ -176,7 +188,7 @@ def _confirm(options: argparse.Namespace) -> int:
 def _add(options: argparse.Namespace) -> int:
     try:
         path = store.add(options.file, options.out)
-    except (FileNotFoundError, ValueError) as error:
+    except (OSError, ValueError) as error:
         return _say(f"{PROGRAM}: {error}", 1)
     print(f"stored {path}; chapters show it when they are built again")
     return 0
@@ -200,7 +212,7 @@ def _device(options: argparse.Namespace) -> str:
 
 def _hint(name: str, scale: registry.Scale, out: Path) -> str:
     """How to read a result that ``load(name)`` does not find, or not first."""
-    with suppress(FileNotFoundError, ValueError):
+    with suppress(OSError, ValueError):
         if store.load(name, scale).info == store.read(out, name, scale).info:
             return ""
     return f"\n  read it with load({name!r}, {scale!r}, folder={str(out)!r})"
@@ -211,12 +223,13 @@ def _progress(options: argparse.Namespace) -> bool:
 
 
 def _plain(error: Exception, workdir: Path | None = None) -> str:
-    """What went wrong in one line; where it is a bug rather than a refusal, also where its traceback is."""
+    """What went wrong in one line; and where its traceback is, if the run's folder is ours and takes it."""
     text = str(error) if isinstance(error, ValueError | OSError) else f"{type(error).__name__}: {error}"
-    if workdir is not None and workdir.is_dir():
+    if workdir is not None:
         file = workdir / runner.TRACEBACK
-        file.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
-        text += f"\nThe details are in {file}"
+        with suppress(OSError), locked(workdir):  # not there, not to be written to, or another process's
+            file.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+            text += f"\nThe details are in {file}"
     return text
 
 

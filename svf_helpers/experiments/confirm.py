@@ -9,6 +9,8 @@ import numpy as np
 from svf_helpers.experiments import registry, runner, store
 from svf_helpers.experiments.source import code_hash
 
+UNKNOWN = "that is not known"
+
 
 def confirm(
     name: str, before: Path, device: str = "cpu", folder: Path | None = None, progress: bool = False
@@ -16,7 +18,8 @@ def confirm(
     """Let stored results count as made by the present code, if a quick run now equals one that the older code made.
 
     The present code's fingerprint is then added to what the stored results say of themselves, at both scales. Nothing
-    else in them changes.
+    else in them changes. Only quick runs are compared: settings and branches that the paper scale alone has are not
+    compared: look at them.
 
     Args:
         name: of the experiment.
@@ -31,8 +34,9 @@ def confirm(
 
     Raises:
         FileNotFoundError: there is no result in ``before``, or none is stored.
-        ValueError: the result in ``before`` is of other code, another device or other versions than asked for, or the
-            numbers differ.
+        ValueError: the result in ``before`` is of other code, another device or other versions than asked for, the
+            numbers differ, or a stored result was replaced meanwhile. Also where a stored result was made with other
+            options or on another device than the one in ``before``; the others are confirmed before that is said.
     """
     experiment = registry.get(name)
     code = code_hash(experiment.run)
@@ -44,9 +48,11 @@ def confirm(
     old = made.info["code"]
     theirs = [result for result in stored if old in result.codes]
     if not theirs:
-        codes = ", ".join(sorted({code for result in stored for code in result.codes}))
-        raise ValueError(f"{name}: the result in {before} was made by code {old}, those stored by {codes}")
+        codes = ", ".join(sorted({code for result in stored for code in result.codes})) or UNKNOWN
+        raise ValueError(f"{name}: the result in {before} was made by code {old or UNKNOWN}, those stored by {codes}")
     waiting = [result for result in theirs if code not in result.codes]
+    unlike = [f"{store.stem(name, result.scale)}.npz ({why})" for result in waiting if (why := _unlike(result, made))]
+    waiting = [result for result in waiting if not _unlike(result, made)]
     if waiting:
         _same_machine(made, runner.device_name(device), before)
         options = registry.with_options(experiment, made.info.get("options"))
@@ -55,7 +61,21 @@ def confirm(
                 scale="quick", device=device, progress=progress, workdir=Path(workdir), **options
             )
         _refuse_differences(made, arrays, config)
-    return [_add_code(place, result, code) for result in waiting]
+    changed = [_add_code(place, result, code) for result in waiting]
+    if unlike:
+        done = f"confirmed {', '.join(map(str, changed))}, but " if changed else ""
+        raise ValueError(f"{name}: {done}the result in {before} proves nothing for {', '.join(unlike)}")
+    return changed
+
+
+def _unlike(stored: store.Result, made: store.Result) -> str:
+    """In which settings the two differ, beyond the scale; empty where in none."""
+    found = []
+    for what, missing in (("options", {}), ("device", "")):
+        there, here = stored.info.get(what, missing), made.info.get(what, missing)
+        if there != here:
+            found.append(f"{what} {there or 'none'}, not {here or 'none'}")
+    return "; ".join(found)
 
 
 def _stored(name: str, place: Path) -> list[store.Result]:
@@ -98,5 +118,8 @@ def _refuse_differences(made: store.Result, arrays, config) -> None:
 
 def _add_code(place: Path, result: store.Result, code: str) -> Path:
     info = dict(result.info)
+    if store.read(place, info["name"], info["scale"]).info["checksum"] != info["checksum"]:
+        file = Path(place) / f"{store.stem(info['name'], info['scale'])}.npz"
+        raise ValueError(f"{info['name']}: {file} was replaced meanwhile; confirm again")
     info["confirmed"] = [*info.get("confirmed", []), code]
     return store.put(place, info["name"], info["scale"], store.seal(result.arrays, info))

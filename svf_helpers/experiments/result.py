@@ -39,8 +39,14 @@ class Result:
 
     @property
     def codes(self) -> list[str]:
-        """Fingerprints of the code that made it, and of newer code that is proven to give the same."""
-        return [self.info["code"], *self.info.get("confirmed", [])]
+        """Fingerprints of the code that made it, and of newer code that is proven to give the same.
+
+        Code whose source was not at hand has none: of it nothing is known.
+
+        >>> Result({}, {"code": "", "confirmed": ["0123456789abcdef"]}).codes
+        ['0123456789abcdef']
+        """
+        return [code for code in (self.info["code"], *self.info.get("confirmed", [])) if code]
 
     @property
     def command(self) -> str:

@@ -24,6 +24,17 @@ from svf_helpers.experiments.registry import Scale
 from svf_helpers.experiments.result import Result
 from svf_helpers.files import write_file
 
+#: What every result says of its making, and in which form.
+SAID: dict[str, type | tuple[type, ...]] = {
+    "code": str,
+    "seconds": (int, float),
+    "device": str,
+    "versions": dict,
+    "config": dict,
+    "command": str,
+    "seeds": list,
+}
+
 
 def load(name: str, scale: Scale = "paper", folder: str | Path | None = None) -> Result:
     """Read a stored result, from ``folder`` or else from the package and then from the user's data folder.
@@ -112,6 +123,8 @@ def open_file(file: Path, name: str, scale: Scale) -> tuple[Result, bytes]:
         return _decode(name, scale, data), data
     except FileNotFoundError:
         raise FileNotFoundError(f"there is no file {file}; make it with: {again}") from None
+    except OSError:  # it cannot be read: that says nothing of what it holds
+        raise
     except Exception as error:
         raise ValueError(f"{file} is damaged ({_why(error)}); make it again with: {again}") from error
 
@@ -136,8 +149,9 @@ def read(place: Any, name: str, scale: Scale, out: object = None) -> Result:
 def save(folder: str | Path, name: str, scale: Scale, arrays: Mapping[str, Any], info: Mapping[str, Any]) -> Path:
     """Write a result so that a reader finds the old one or the new one, whole; return its path.
 
-    ``info`` needs ``config`` with ``seeds`` and ``steps``; shapes, types and checksums are added here. ``ValueError``
-    names what cannot be stored, before anything is written.
+    ``info`` needs ``config`` with ``seeds`` and ``steps``; shapes, types and checksums are added here, and what it does
+    not say of code, device, seconds and versions is stored as unknown: empty, or 0. ``ValueError`` names what cannot be
+    stored, before anything is written.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -147,7 +161,8 @@ def save(folder: str | Path, name: str, scale: Scale, arrays: Mapping[str, Any],
     """
     registry.check_scale(scale)
     pack(arrays)  # refuses what is no array before anything is asked of it
-    full = dict(info) | {"name": name, "scale": scale}
+    full: dict[str, Any] = {"code": "", "seconds": 0.0, "device": "", "versions": {}}
+    full |= dict(info) | {"name": name, "scale": scale}
     full["command"] = registry.command(name, scale, options=info.get("options"))
     full["seeds"] = _seeds(full["config"])
     full["arrays"] = {key: _describe(value) for key, value in sorted(arrays.items())}
@@ -226,15 +241,33 @@ def _decode(name: str, scale: Scale, data: bytes) -> Result:
     if text is None:
         raise ValueError("it does not say how it was made")
     info = json.loads(text)
+    if not isinstance(info, dict):
+        raise ValueError("what it says of its making is no dict")
     if info["checksum"] != checksum({key: value for key, value in info.items() if key != "checksum"}):
         raise ValueError("what it says of its making was changed after it was written")
     if (info["name"], info["scale"]) != (name, scale):
         raise ValueError(f"it holds {info['name']!r} at {info['scale']} scale")
     if info["sha256"] != digest(arrays):
         raise ValueError("the arrays are not those that were stored")
+    _refuse_gaps(info)
     for value in arrays.values():
         value.flags.writeable = False
     return Result(MappingProxyType(arrays), MappingProxyType(info), len(data))
+
+
+def _refuse_gaps(info: Mapping[str, Any]) -> None:
+    """A file that was sealed but says too little of its making comes from elsewhere."""
+    missing = [key for key in SAID if key not in info]
+    if missing:
+        raise ValueError(f"it does not say {', '.join(missing)}: no run of this book wrote it so")
+    wrong = [key for key, kind in SAID.items() if not isinstance(info[key], kind)]
+    confirmed = info.get("confirmed", [])
+    if not isinstance(confirmed, list) or not all(isinstance(code, str) for code in confirmed):
+        wrong.append("confirmed")
+    if not isinstance(info.get("options", {}), dict):
+        wrong.append("options")
+    if wrong:
+        raise ValueError(f"what it says of {', '.join(wrong)} is of another form: no run of this book wrote it so")
 
 
 def _is_old(data: bytes, beside: Any) -> bool:

@@ -82,7 +82,7 @@ def _to_tensor(answer: Any, words: str) -> Float[Tensor, "..."]:
         values = _convert(answer)
     except Unreadable:
         raise
-    except (TypeError, ValueError, RuntimeError, OverflowError, RecursionError) as error:
+    except Exception as error:  # an answer's own __array__ or __float__ may raise anything
         raise Unreadable(f"expected {words}, got {_kind(answer)} that cannot be read as numbers.") from error
     if values.numel() and not values.isfinite().all():
         raise Unreadable(f"expected {words}, all finite: here an entry is infinite or nan.")
@@ -109,7 +109,7 @@ def _convert(answer: Any) -> Float[Tensor, "..."]:
 
 
 def _is_value(answer: Any) -> bool:
-    return isinstance(answer, (Tensor, list, tuple, int, float)) or hasattr(answer, "__array__")
+    return isinstance(answer, (Tensor, list, tuple, int, float)) or hasattr(type(answer), "__array__")
 
 
 def _shape(values: Tensor) -> str:
