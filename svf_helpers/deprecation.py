@@ -39,7 +39,7 @@ def renamed(module: str, names: dict[str, str]) -> Callable[[str], object]:
 
     Args:
         module: the module's ``__name__``.
-        names: from each old name to the new one, in the same module.
+        names: from each old name to the new one, in the same module or, with dots, in another.
 
     Example:
         >>> import warnings
@@ -55,6 +55,7 @@ def renamed(module: str, names: dict[str, str]) -> Callable[[str], object]:
         if name not in names:
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
         warn_once(f"{module}.{name}", names[name])
-        return getattr(importlib.import_module(module), names[name])
+        home, _, new = names[name].rpartition(".")
+        return getattr(importlib.import_module(home or module), new)
 
     return look_up

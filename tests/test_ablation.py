@@ -4,7 +4,11 @@ import pytest
 import torch
 
 from svf_helpers.attention import relative_attention
+from svf_helpers.chapters.known_features.erasure import project_out
+from svf_helpers.ioi import CircuitHead
 from svf_helpers.language_models import ablate_terms, head_bases, head_moments, head_terms_batch, load_model
+from svf_helpers.language_models.ablation_effects import ablation_effect, select_terms
+from svf_helpers.token_roles import Prompt, Prompts
 from tests.refusals import refuses
 from tests.tiny_models import save, some_tokens
 
@@ -133,6 +137,22 @@ def test_what_cannot_be_removed_is_refused(models):
         enter(0, 0, 5, all_terms.expand(3, 8))
     with refuses(ValueError, "layer = 7", 1):
         enter(7, 0, 5, all_terms)
+    for query in (True, torch.tensor(True), 5.0, None, "5"):
+        with refuses(ValueError, f"query = {query!r}"), ablate_terms(model, 0, 0, query, all_terms):
+            pass
+    with refuses(ValueError, "query", "torch.bool", (2,)), ablate_terms(model, 0, 0, all_terms[:2], all_terms):
+        pass
+    for key in (6, torch.tensor([2, 6])):
+        after = refuses(ValueError, "key", key if isinstance(key, int) else key.tolist(), "query 5")
+        with after, ablate_terms(model, 0, 0, 5, all_terms, "offset", key=key):
+            pass
+    with refuses(ValueError, "key = 2.0"), ablate_terms(model, 0, 0, 5, all_terms, "offset", key=2.0):
+        pass
+    for layer, head in ((0, True), (0.0, 0)):
+        for basis in ("weights", head_bases(model)):
+            refused = refuses(ValueError, layer if head == 0 else head)
+            with refused, ablate_terms(model, layer, head, 5, all_terms, basis):
+                pass
     # a refusal inside leaves no hook behind
     model(some_tokens(2, 12))
 
@@ -142,3 +162,77 @@ def test_a_model_whose_scores_cannot_be_changed(models):
     refused = refuses(ValueError, "layer 0", "GPTJAttention")
     with ablate_terms(model, 0, 0, 5, torch.ones(model.cfg.d_head, dtype=torch.bool)), refused:
         model(some_tokens(1, 8))
+
+
+WATCHED = CircuitHead("x", 0, 1, "END", "S2")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"circuit": []}, ("circuit", "no heads")),
+        ({"circuit": [WATCHED, CircuitHead("x", 2, 0, "END", "S2")]}, ("layer = 2", 1)),
+        ({"circuit": [WATCHED, CircuitHead("x", 0, -1, "END", "S2")]}, ("head = -1", 3)),
+        ({"circuit": [WATCHED, CircuitHead("x", 0, 4, "END", "S2")], "remove": None}, ("head = 4", 3)),
+        ({"circuit": [WATCHED, CircuitHead("x", 1, 0, "END", "S2")], "remove": torch.ones(2, 2, 8).bool()},
+         ((0, 1), (1, 0))),
+        ({"remove": torch.ones(1, 2, 8)}, ("remove", "torch.float32")),
+        ({"remove": torch.ones(1, 2, 8).int()}, ("remove", "torch.int32")),
+        ({"remove": [[True]]}, ("remove", "list")),
+        ({"remove": torch.ones(1, 3, 8).bool()}, ("remove", (1, 3, 8), (1, 2, 8))),
+        ({"act_on": [1]}, ("act_on", 1, "0 to 0")),
+        ({"act_on": [-1]}, ("act_on = -1",)),
+        ({"act_on": [0.0]}, ("act_on = 0.0",)),
+        ({"act_on": 0}, ("act_on = 0",)),
+        ({"act_on": [2], "remove": None}, ("act_on", 2, "0 to 0")),
+        ({"bases": "weights"}, ("bases are str", "head_bases")),
+    ],
+)
+def test_effects_that_cannot_be_measured_are_refused_before_the_model_runs(change, told, models, monkeypatch):
+    model = models("gpt2")
+    prompts = Prompts([Prompt("", tokens, {"S2": 2, "END": 7}, 5, 6, "ABBA") for tokens in some_tokens(2, 8)])
+    given = {"circuit": [WATCHED], "bases": head_bases(model, heads=[(0, 1)]), "remove": torch.ones(1, 2, 8).bool()}
+    assert ablation_effect(model, prompts, **given).attention.shape == (1, 2)
+    ran = []
+    monkeypatch.setattr(model, "forward", ran.append)
+    with refuses(ValueError, *told):
+        ablation_effect(model, prompts, **given | change)
+    assert ran == []
+
+
+@pytest.mark.parametrize(
+    ("counts", "told"),
+    [
+        (torch.tensor([1.0, 1.5]), ("counts", "torch.float32", (2,))),
+        (torch.tensor([True, False]), ("counts", "torch.bool")),
+        (1, ("counts are 1", (2,))),
+        (torch.tensor([1, 1, 1]), ("counts", (3,), (2,))),
+        (torch.tensor([[1], [1]]), ("counts", (2, 1), (2,))),
+        (torch.tensor([1, 4]), ("counts", 4, 3)),
+        (torch.tensor([-1, 1]), ("counts", -1, 3)),
+    ],
+)
+def test_numbers_of_terms_that_cannot_be_chosen_are_refused(counts, told):
+    with refuses(ValueError, *told):
+        select_terms(torch.tensor([[1.0, -5.0, 3.0], [2.0, 0.0, 1.0]]), counts)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"direction": torch.ones(32).long()}, ("direction", "torch.int64")),
+        ({"along": torch.ones(32).bool()}, ("along", "torch.bool")),
+        ({"direction": [1.0] * 32}, ("direction", "list")),
+        ({"mean": None}, ("mean", "NoneType")),
+        ({"mean": torch.full((32,), torch.nan)}, ("mean", "nan")),
+        ({"direction": torch.full((32,), torch.inf)}, ("direction", "inf")),
+        ({"along": torch.full((32,), torch.nan)}, ("along", "nan")),
+        ({"head": 1.0}, ("head = 1.0",)),
+        ({"head": True}, ("head = True",)),
+        ({"layer": "0"}, ("layer = '0'",)),
+    ],
+)
+def test_features_that_cannot_be_projected_out_are_refused(change, told, models):
+    given = {"layer": 0, "head": 1, "side": "key", "direction": torch.ones(32), "mean": torch.zeros(32)}
+    with refuses(ValueError, *told), project_out(models("gpt2"), **given | change):
+        pass

@@ -5,7 +5,7 @@ import torch
 
 from svf_helpers.attention import n_sv, sparsity
 from svf_helpers.ioi import CircuitHead, Prompt, Prompts
-from svf_helpers.language_models import head_moments, head_terms, load_model
+from svf_helpers.language_models import head_bases, head_moments, head_terms, load_model
 from svf_helpers.language_models.answers import answers
 from svf_helpers.language_models.circuit_terms import by_length, circuit_terms
 from tests.refusals import refuses
@@ -88,6 +88,11 @@ def test_what_cannot_be_decomposed_is_refused(neox, prompts):
     backwards = [CircuitHead("x", 0, 0, "S1", "END")]
     with refuses(ValueError, "key 9", "query 1"):
         circuit_terms(neox, prompts, backwards)
+    with refuses(ValueError, ((1, 2), (0, 3)), (1, 0)):
+        circuit_terms(neox, prompts, CIRCUIT, head_bases(neox, heads=[(1, 2), (0, 3)]))
+    for draws in (0, -1, 2.5, True, None):
+        with refuses(ValueError, f"draws = {draws}"):
+            circuit_terms(neox, prompts, CIRCUIT, draws=draws)
 
 
 @pytest.mark.parametrize("basis", ["weights", "offset", "whitened"])

@@ -151,6 +151,12 @@ def test_table_refuses_one_prompt_and_missing_roles(bridge, prompts):
         circuit_table(bridge, Prompts([bare, bare]))
 
 
+@pytest.mark.parametrize("batch", [0, -1, 2.5, None, True])
+def test_table_refuses_batches_of_none(bridge, prompts, batch):
+    with refuses(ValueError, f"batch = {batch}"):
+        circuit_table(bridge, prompts, batch)
+
+
 def test_markdown_has_a_row_for_each_head_at_work(table):
     lines = table.markdown().splitlines()
     assert len(lines) == 2 + len(table.heads())

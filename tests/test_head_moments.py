@@ -153,3 +153,18 @@ def test_text_without_variety_is_refused(plain):
     moments = head_moments(plain, torch.full((80, 1), 7))
     with refuses(ArithmeticError, "layer 0", "moments", "query"):
         head_terms_batch(plain, some_tokens(1, 8), 5, 2, basis="whitened", moments=moments)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("some text", ("'some text'", "to_tokens")),
+        (["text", "text"], ("'text'",)),
+        (7, ("token_batches = 7",)),
+        (None, ("token_batches = None",)),
+        ([[1, 2, 3]], ([1, 2, 3],)),
+    ],
+)
+def test_what_is_no_tensor_of_tokens_is_refused(plain, given, told):
+    with refuses(ValueError, "token_batches", *told):
+        head_moments(plain, given)

@@ -1,5 +1,6 @@
 """Terms of real attention heads, on every kind of attention that is covered, and refusals of the others."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -9,7 +10,7 @@ from svf_helpers.language_models import terms as terms_module
 from svf_helpers.language_models.heads import read_layer
 from svf_helpers.qk import qk_svd
 from svf_helpers.rope import Rotary, qk_svd_at_offset
-from tests.refusals import refuses
+from tests.refusals import refuses, unchecked
 from tests.tiny_models import save, some_tokens
 
 COVERED = ("gpt2", "neox", "llama", "gptj", "gptneo", "mistral", "stories260K")
@@ -285,6 +286,10 @@ def test_attention_that_is_not_covered_is_refused_by_name(kind, told, models):
         ({"head": 4}, ("head = 4", 3)),
         ({"basis": "colours"}, ("basis = 'colours'", "weights", "offset", "whitened")),
         ({"basis": "whitened"}, ("basis 'whitened'", "moments=head_moments")),
+        ({"layer": 1.0}, ("layer = 1.0",)),
+        ({"layer": True}, ("layer = True",)),
+        ({"head": None}, ("head = None",)),
+        ({"head": "3"}, ("head = '3'",)),
         ({"tokens": some_tokens(2, 8)}, ((2, 8), "head_terms_batch")),
         ({"tokens": torch.full((1, 8), 97)}, ("token 97", 96)),
         ({"tokens": torch.zeros(1, 8)}, ("tokens", "torch.float32", (1, 8))),
@@ -307,6 +312,69 @@ def test_bad_batches_are_refused(models):
         head_terms_batch(model, tokens, 5, 2, heads=[])
     with refuses(ValueError, (0, 0), (1, 1)):
         head_terms(model, tokens[:1], 1, 1, 5, 2, basis=head_bases(model, heads=[(0, 0)]))
+
+
+@pytest.mark.parametrize(
+    ("heads", "told"),
+    [
+        (3, ("heads = 3", "(layer, head)")),
+        ((0, 3), ("heads = (0, 3)",)),
+        ([(0, 1, 2)], ("heads = [(0, 1, 2)]",)),
+        ([None], ("heads = [None]",)),
+        ("ab", ("heads = 'ab'",)),
+        ([(0, None)], ("head = None",)),
+        ([(0, 1.5)], ("head = 1.5",)),
+        ([(0, 1.0)], ("head = 1.0",)),
+        ([(True, 1)], ("layer = True",)),
+        ([(0, torch.tensor(True))], ("head = tensor(True)",)),
+        ([("0", 1)], ("layer = '0'",)),
+        ([(0, 4)], ("head = 4", 3)),
+        ([(-1, 0)], ("layer = -1", 1)),
+    ],
+)
+def test_heads_that_are_no_pairs_of_whole_numbers_are_refused(heads, told, models, monkeypatch):
+    monkeypatch.setattr(terms_module, "run_and_record", never)
+    for ask in (head_bases, lambda model, heads: head_terms_batch(model, some_tokens(2, 8), 5, 2, heads)):
+        with refuses(ValueError, *told):
+            ask(models("gpt2"), heads=heads)
+
+
+def never(*arguments):
+    raise AssertionError("the model ran")
+
+
+def test_whole_numbers_of_any_kind_name_a_head(models):
+    expected = head_bases(models("gpt2"), heads=[(1, 2)])
+    for one, two in ((np.int64(1), np.int32(2)), (torch.tensor(1), torch.tensor(2))):
+        with unchecked():
+            found = head_bases(models("gpt2"), heads=[(one, two)])
+            assert found.of_head(one, two)[1] == 0
+        assert found.heads == expected.heads
+        assert {type(number) for pair in found.heads for number in pair} == {int}
+
+
+@pytest.mark.parametrize(
+    ("query", "key", "told"),
+    [
+        (torch.full((3, 2), 5), torch.full((3, 4), 2), ("query (3, 2)", "key (3, 4)")),
+        (torch.tensor([5, 5, 5]), torch.tensor([2, 2]), ("query (3,)", "key (2,)")),
+        (5.5, 2, ("query = 5.5",)),
+        (True, 0, ("query = True",)),
+        (5, None, ("key = None",)),
+        (5, "2", ("key = '2'",)),
+        (torch.full((3,), 5.0), 2, ("query", "torch.float32", (3,))),
+    ],
+)
+def test_pairs_that_are_none_are_refused(query, key, told, models, monkeypatch):
+    monkeypatch.setattr(terms_module, "run_and_record", never)
+    with refuses(ValueError, *told):
+        head_terms_batch(models("gpt2"), some_tokens(3, 8), query, key)
+
+
+@pytest.mark.parametrize("basis", BASES)
+def test_moments_of_another_type_are_refused(basis, models):
+    with refuses(ValueError, "moments are Tensor", "head_moments"):
+        head_bases(models("gpt2"), basis, [(0, 0)], torch.eye(8))
 
 
 def test_a_key_outside_the_window_is_refused(models):

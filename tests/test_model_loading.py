@@ -59,6 +59,12 @@ def test_places_that_hold_no_model(folder, tmp_path):
         load_model(folder, revision="step1")
 
 
+@pytest.mark.parametrize("name", [None, 3, "", "  ", b"gpt2", ["gpt2"]])
+def test_names_that_are_none(name):
+    with refuses(ValueError, f"name = {name!r}", "pocket-gpt2"):
+        load_model(name)
+
+
 def test_nothing_heavy_is_imported_before_a_model_is_loaded():
     """TransformerLens takes seconds to import, and chapters that only draw stored results never need it."""
     code = "import svf_helpers.language_models, sys; print({'transformer_lens', 'transformers'} & set(sys.modules))"

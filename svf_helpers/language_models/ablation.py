@@ -10,6 +10,7 @@ from einops import einsum
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from .arguments import whole_positions
 from .bases import Basis, HeadBases, head_bases
 from .moments import HeadMoments
 from .recording import is_attention, keep_in, scores_and_visible
@@ -48,8 +49,9 @@ def ablate_terms(
         key: position of the key, for "offset", whose basis is that of the pair.
 
     Raises:
-        ValueError: as ``head_terms``; for ``remove`` of another shape; a basis "offset" without a key; in the run, for
-            positions outside the prompts, and for a model whose bridge shows scores without letting them be changed.
+        ValueError: as ``head_terms``; for ``remove`` of another shape; a basis "offset" without a key, or with one
+            after its query; positions that are no whole numbers; in the run, for positions outside the prompts, and for
+            a model whose bridge shows scores without letting them be changed.
         ArithmeticError: in the run, where the terms are not those of the model's own scores.
 
     Example:
@@ -67,6 +69,11 @@ def ablate_terms(
     of_layer, number = bases.of_head(layer, head)
     if bases.basis == "offset" and key is None:
         raise ValueError("basis 'offset' belongs to a pair: give key, too")
+    query = whole_positions("query", query)
+    if key is not None:
+        key = whole_positions("key", key)
+        if bases.basis == "offset" and _after(key, query):
+            raise ValueError(f"key {key.tolist()} comes after its query {query.tolist()}: a query sees no later key")
     if remove.shape[-1:] != (of_layer.heads.d_head,) or remove.ndim > 2:
         raise ValueError(f"remove has shape {tuple(remove.shape)}: expected [d_head] or [batch, d_head], d_head = "
                          f"{of_layer.heads.d_head}")
@@ -117,9 +124,17 @@ def _check_scores(terms: Tensor, scores: Tensor, visible: Tensor, where: str) ->
         )
 
 
+def _after(key: Tensor, query: Tensor) -> bool:
+    """Whether any key comes after its query; False where the two do not fit together, as a run will tell."""
+    try:
+        return bool((key.to(query.device) > query).any())
+    except RuntimeError:
+        return False
+
+
 def _positions(name: str, value, batch: int, length: int, device: torch.device) -> Int[Tensor, "batch"]:
     positions = torch.as_tensor(value, device=device)
-    if positions.ndim > 1 or positions.is_floating_point() or (positions.ndim and len(positions) != batch):
+    if positions.ndim > 1 or (positions.ndim and len(positions) != batch):
         raise ValueError(f"{name} has shape {tuple(positions.shape)}: one position, or one for each of {batch} prompts")
     if ((positions < 0) | (positions >= length)).any():
         raise ValueError(f"{name} = {positions.tolist()}: positions are 0 to {length - 1}")

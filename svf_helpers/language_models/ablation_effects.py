@@ -19,7 +19,9 @@ from ..deprecation import renamed
 from ..ioi import CircuitHead, Prompts
 from .ablation import ablate_terms
 from .answers import at_end, logit_difference
+from .arguments import whole_number
 from .bases import HeadBases
+from .heads import check_head
 from .recording import keep_in
 
 __all__ = ["AblationEffect", "ablation_effect", "select_terms"]
@@ -67,7 +69,8 @@ def ablation_effect(
         act_on: numbers of the circuit heads whose terms are ablated, all by default; the others are only watched.
 
     Raises:
-        ValueError: for ``remove`` of another shape, or as ``ablate_terms``.
+        ValueError: for no heads, a head that the model does not have, ``remove`` of another shape or type, numbers in
+            ``act_on`` beyond the circuit's; or as ``ablate_terms``.
 
     Example:
         >>> from svf_helpers.language_models import head_bases, load_model
@@ -81,6 +84,16 @@ def ablation_effect(
         (True, True)
     """
     circuit = list(circuit)
+    if not circuit:
+        raise ValueError("the circuit names no heads")
+    for watched in circuit:
+        check_head(model, watched.layer, watched.head)
+    acted_on = _acted_on(act_on, len(circuit))
+    if not isinstance(bases, HeadBases):
+        raise ValueError(f"bases are {type(bases).__name__}: give the result of head_bases")
+    if remove is not None and getattr(remove, "dtype", None) != torch.bool:
+        what = remove.dtype if isinstance(remove, Tensor) else type(remove).__name__
+        raise ValueError(f"remove is {what}: True and False for each circuit head, prompt and term")
     d_head = next(iter(bases.layers.values())).heads.d_head
     expected = (len(circuit), len(prompts), d_head)
     if remove is not None and tuple(remove.shape) != expected:
@@ -93,7 +106,7 @@ def ablation_effect(
         if remove is not None:
             # a head may look from one query at two keys: what is ablated for either is ablated in that query's scores
             chosen: dict[tuple[int, int, str], Tensor] = {}
-            for number in range(len(circuit)) if act_on is None else act_on:
+            for number in acted_on:
                 place = circuit[number].layer, circuit[number].head, circuit[number].destination
                 chosen[place] = chosen.get(place, torch.zeros_like(remove[number])) | remove[number]
             for (layer, head, destination), mask in chosen.items():
@@ -108,6 +121,19 @@ def ablation_effect(
         for head, (query, key) in zip(circuit, places, strict=True)
     ])
     return AblationEffect(attention, logit_difference(last, prompts), last.argmax(-1) == prompts.answers)
+
+
+def _acted_on(act_on: Sequence[int] | None, heads: int) -> list[int]:
+    if act_on is None:
+        return list(range(heads))
+    try:
+        numbers = [whole_number("act_on", number, least=0) for number in act_on]
+    except TypeError:
+        raise ValueError(f"act_on = {act_on!r}: a list of numbers of circuit heads") from None
+    for number in numbers:
+        if number >= heads:
+            raise ValueError(f"act_on holds {number}: the circuit's heads are numbered 0 to {heads - 1}")
+    return numbers
 
 
 def select_terms(
@@ -125,13 +151,19 @@ def select_terms(
         generator: for "random"; on the CPU.
 
     Raises:
-        ValueError: for another choice, or counts beyond the number of terms.
+        ValueError: for another choice, or counts that are no whole numbers, of another shape, or beyond the number of
+            terms.
 
     Example:
         >>> select_terms(torch.tensor([[1.0, -5.0, 3.0], [2.0, 0.0, 1.0]]), torch.tensor([1, 2]))
         tensor([[False, False,  True],
                 [ True, False,  True]])
     """
+    if not isinstance(counts, Tensor) or counts.is_floating_point() or counts.dtype == torch.bool:
+        what = counts.dtype if isinstance(counts, Tensor) else repr(counts)
+        raise ValueError(f"counts are {what}: whole numbers, in a tensor of shape {tuple(terms.shape[:-1])}")
+    if counts.shape != terms.shape[:-1]:
+        raise ValueError(f"counts have shape {tuple(counts.shape)}: expected {tuple(terms.shape[:-1])}, one for each")
     if ((counts < 0) | (counts > terms.shape[-1])).any():
         raise ValueError(f"counts from {int(counts.min())} to {int(counts.max())}: there are {terms.shape[-1]} terms")
     if how == "random":

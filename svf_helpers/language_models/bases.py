@@ -12,8 +12,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ..factored_svd import seen_from
+from .arguments import whole_number
 from .frames import Frames, HeadSVD, frames_of_moments, frames_of_weights, svd_between
-from .heads import LayerHeads, check_layer, read_layer
+from .heads import LayerHeads, check_head, read_layer
 from .moments import HeadMoments
 
 Basis = Literal["weights", "offset", "whitened"]
@@ -132,7 +133,7 @@ class HeadBases:
         """The basis of a head's layer, and the head's place in it.
 
         Raises:
-            ValueError: for a head that these bases are not of.
+            ValueError: for a head that these bases are not of, or what is no whole number.
 
         Example:
             >>> from . import load_model
@@ -140,6 +141,7 @@ class HeadBases:
             >>> bases.of_head(1, 2)[1]
             1
         """
+        layer, head = whole_number("layer", layer), whole_number("head", head)
         if (layer, head) not in self.heads:
             raise ValueError(f"the bases given are of heads {self.heads}, not of {(layer, head)}")
         return self.layers[layer], self.layers[layer].numbers.index(head)
@@ -171,6 +173,8 @@ def head_bases(
     if basis not in get_args(Basis):
         raise ValueError(f"basis = {basis!r}: give one of {get_args(Basis)}")
     heads = _checked_heads(model, heads)
+    if moments is not None and not isinstance(moments, HeadMoments):
+        raise ValueError(f"moments are {type(moments).__name__}: give head_moments(model, token_batches)")
     if basis != "whitened":
         moments = None
     elif moments is None:
@@ -200,14 +204,15 @@ def _checked_heads(model, heads: Sequence[tuple[int, int]] | None) -> tuple[tupl
     n_layers, n_heads = model.cfg.n_layers, model.cfg.n_heads
     if heads is None:
         heads = [(layer, head) for layer in range(n_layers) for head in range(n_heads)]
-    heads = tuple((int(layer), int(head)) for layer, head in heads)
-    if not heads:
+    try:
+        pairs = [tuple(pair) for pair in heads]
+    except TypeError:
+        pairs = [()]
+    if not pairs:
         raise ValueError("heads is empty: give (layer, head) for at least one head")
-    for layer, head in heads:
-        check_layer(model, layer)
-        if not 0 <= head < n_heads:
-            raise ValueError(f"head = {head}: the model's heads are 0 to {n_heads - 1} in each layer")
-    return heads
+    if any(len(pair) != 2 for pair in pairs):
+        raise ValueError(f"heads = {heads!r}: give (layer, head) for each head, as in [(0, 3), (1, 2)]")
+    return tuple(check_head(model, layer, head) for layer, head in pairs)
 
 
 def reading_directions(

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..attention import n_sv, null_terms, sparsity
 from ..ioi import CircuitHead, Prompts, distinct_heads
+from .arguments import whole_number
 from .bases import Basis, HeadBases, head_bases
 from .moments import HeadMoments
 from .terms import head_terms_batch
@@ -66,7 +67,8 @@ def circuit_terms(
         seed: of the rotations.
 
     Raises:
-        ValueError: for no heads, or a head that the model does not have; and as ``head_terms_batch``.
+        ValueError: for no heads, a head that the model or the given bases do not have, or no draws; and as
+            ``head_terms_batch``.
 
     Example:
         >>> from svf_helpers.language_models import load_model
@@ -78,10 +80,13 @@ def circuit_terms(
     circuit = list(circuit)
     if not circuit:
         raise ValueError("the circuit names no heads")
+    draws = whole_number("draws", draws, least=1)
     pairs = list(dict.fromkeys((head.destination, head.source) for head in circuit))
     heads = distinct_heads(circuit)
     query, key = (torch.stack([prompts.at(pair[side]) for pair in pairs], 1) for side in (0, 1))
     bases = basis if isinstance(basis, HeadBases) else head_bases(model, basis, heads, moments)
+    for layer, head in heads:
+        bases.of_head(layer, head)  # refuses a head that is not there
     found = head_terms_batch(model, prompts.tokens, query, key, basis=bases)  # [prompts, pairs, heads, d_head]
     pair_of = [pairs.index((head.destination, head.source)) for head in circuit]
     place = [found.heads.index((head.layer, head.head)) for head in circuit]

@@ -18,6 +18,7 @@ from ..deprecation import warn_once
 from ..ioi import CircuitHead
 from ..token_roles import ROLES, Prompts
 from .answers import log_probability, logit_difference
+from .arguments import whole_number
 
 # (destination, source): where name movers, S-inhibition, duplicate-token, induction and previous-token heads look; and
 # S2 at IO, where a model would look that finds the answer before END
@@ -138,8 +139,8 @@ def circuit_table(model, prompts: Prompts, batch: int = 32) -> CircuitTable:
         batch: prompts at once; fewer need less memory.
 
     Raises:
-        ValueError: for fewer than two prompts, a prompt without a role, or a model whose heads' outputs do not add up
-            to its attention layer's (then "direct" would mean nothing).
+        ValueError: for fewer than two prompts, a prompt without a role, a batch of none, or a model whose heads'
+            outputs do not add up to its attention layer's (then "direct" would mean nothing).
 
     Example:
         >>> from svf_helpers.language_models import load_model
@@ -150,6 +151,7 @@ def circuit_table(model, prompts: Prompts, batch: int = 32) -> CircuitTable:
     """
     if len(prompts) < 2:
         raise ValueError("one prompt has no mean to put in place of a head's output: give at least two")
+    batch = whole_number("batch", batch, least=1)
     with torch.no_grad():
         return _Measurement(model, prompts, batch).table()
 

@@ -16,6 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..rope import Rotary
+from .arguments import whole_number
 
 # Kinds of rotary frequencies that stay the same for every context length and only turn, never stretch.
 FIXED_ROPE = ("default", "linear", "llama3")
@@ -101,6 +102,25 @@ def check_layer(model, layer: int) -> None:
     n_layers = model.cfg.n_layers
     if isinstance(layer, bool) or not isinstance(layer, int) or not 0 <= layer < n_layers:
         raise ValueError(f"layer = {layer!r}: the model's layers are 0 to {n_layers - 1}")
+
+
+def check_head(model, layer: int, head: int) -> tuple[int, int]:
+    """The layer and the head as ``int``, if the model has them.
+
+    Raises:
+        ValueError: for anything but whole numbers, or for numbers beyond the model's.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> check_head(SimpleNamespace(cfg=SimpleNamespace(n_layers=2, n_heads=4)), 1, 3)
+        (1, 3)
+    """
+    layer, head = whole_number("layer", layer), whole_number("head", head)
+    check_layer(model, layer)
+    n_heads = model.cfg.n_heads
+    if not 0 <= head < n_heads:
+        raise ValueError(f"head = {head}: the model's heads are 0 to {n_heads - 1} in each layer")
+    return layer, head
 
 
 def _refuse_what_is_not_covered(model, layer: int) -> None:

@@ -34,7 +34,8 @@ def load_model(name: str | Path, revision: str | None = None, device: str | torc
         The model: ``model.to_tokens(text, prepend_bos=...)`` gives tokens, ``model(tokens)`` logits.
 
     Raises:
-        ValueError: for a name or revision that is not known, or a kind of model that TransformerLens does not load.
+        ValueError: for a name or revision that is not known, a name that is no text or path, or a
+            kind of model that TransformerLens does not load.
         ModuleNotFoundError: without TransformerLens.
         FileNotFoundError: for a local folder that is not there or holds no model.
         ConnectionError: where the model is not on this machine and the hub cannot be reached.
@@ -47,6 +48,8 @@ def load_model(name: str | Path, revision: str | None = None, device: str | torc
         >>> model.tokenizer.decode(model(tokens)[0, -1].argmax())
         ' Andrew'
     """
+    if not isinstance(name, str | Path) or not str(name).strip():
+        raise ValueError(f"name = {name!r}: give a hub name, a local folder, or {' or '.join(map(repr, BUNDLED))}")
     chosen = choose_device(device)
     name = str(name)
     if name in BUNDLED:

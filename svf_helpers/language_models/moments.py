@@ -11,6 +11,7 @@ a token says does not depend on how far back it stands.
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -103,7 +104,8 @@ def head_moments(
         progress: show a progress bar.
 
     Raises:
-        ValueError: for fewer than 10 tokens for each dimension of a head, or an attention that is not covered.
+        ValueError: for what is no tensor of tokens, fewer than 10 tokens for each dimension of a head, or an attention
+            that is not covered.
         MemoryError: where memory runs out, with the size of batch to try.
 
     Example:
@@ -115,7 +117,14 @@ def head_moments(
         >>> head_bases(model, "whitened", [(0, 3)], moments).layers[0].svd.S.shape
         torch.Size([1, 16])
     """
-    batches = [token_batches] if isinstance(token_batches, Tensor) else list(token_batches)
+    try:
+        batches = [token_batches] if isinstance(token_batches, Tensor) else list(token_batches)
+    except TypeError:
+        batches = [token_batches]
+    for batch in batches:
+        if not isinstance(batch, Tensor):
+            what = reprlib.repr(token_batches if isinstance(token_batches, str) else batch)
+            raise ValueError(f"token_batches = {what}: give tensors of tokens, as model.to_tokens(text) returns them")
     tokens = sum(batch.numel() for batch in batches)
     least = TOKENS_PER_DIMENSION * model.cfg.d_head
     if tokens < least:

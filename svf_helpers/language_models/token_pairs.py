@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from .arguments import whole_positions
+
 
 def token_pairs(
     tokens: Int[Tensor, "batch pos"], query: int | Int[Tensor, "batch ..."], key: int | Int[Tensor, "batch ..."]
@@ -31,17 +33,22 @@ def token_pairs(
         what = f"of shape {tuple(tokens.shape)}" if isinstance(tokens, Tensor) else f"a {type(tokens).__name__}"
         raise ValueError(f"tokens are {what}: prompts are a tensor [batch, pos], as model.to_tokens(text) returns it")
     batch, length = tokens.shape
-    queries, keys = (torch.as_tensor(value, device=tokens.device) for value in (query, key))
+    queries, keys = (
+        whole_positions(name, value, tokens.device) for name, value in (("query", query), ("key", key))
+    )
     for name, value in (("query", queries), ("key", keys)):
-        if value.is_floating_point() or value.dtype == torch.bool or value.ndim > 2:
+        if value.ndim > 2:
             raise ValueError(f"{name} has {value.dtype} of shape {tuple(value.shape)}: whole numbers, [batch, pairs]")
         wrong = value[(value < 0) | (value >= length)]
         if len(wrong):
             raise ValueError(f"{name} = {int(wrong.flatten()[0])}: positions are 0 to {length - 1}")
-    if queries.ndim and keys.ndim and queries.ndim != keys.ndim:
+    try:
+        if queries.ndim and keys.ndim and queries.ndim != keys.ndim:
+            raise RuntimeError
+        queries, keys = torch.broadcast_tensors(queries, keys)
+    except RuntimeError:
         shapes = f"query {tuple(queries.shape)}, key {tuple(keys.shape)}"
-        raise ValueError(f"{shapes}: give both for the same pairs, [batch] or [batch, pairs]")
-    queries, keys = torch.broadcast_tensors(queries, keys)
+        raise ValueError(f"{shapes}: give both for the same pairs, [batch] or [batch, pairs]") from None
     lead = tuple(queries.shape) or (batch,)
     if queries.ndim and queries.shape[0] != batch:
         raise ValueError(f"query and key have shape {tuple(queries.shape)} for {batch} prompts: the batch leads")

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from svf_helpers.deprecation import renamed
+from svf_helpers.language_models.arguments import whole_number
 from svf_helpers.language_models.heads import POST_NORM, read_layer
 from svf_helpers.language_models.recording import keep_in
 
@@ -48,8 +49,8 @@ def project_out(
         along: another direction, along which the same amount is subtracted instead (a control of the same size).
 
     Raises:
-        ValueError: for another side, a direction of another size or of length 0, a layer or head that the model does
-            not have.
+        ValueError: for another side, a direction that is not of floating-point numbers, of another size or of length 0,
+            vectors with what is not finite, a layer or head that the model does not have.
 
     Example:
         >>> import torch
@@ -65,14 +66,20 @@ def project_out(
         raise ValueError(f"side {side!r}: 'query' or 'key'")
     if model.cfg.architecture in POST_NORM:
         raise ValueError(f"{model.cfg.architecture} has no normalisation in front of its heads: not covered")
+    layer, head = whole_number("layer", layer), whole_number("head", head)
     heads = read_layer(model, layer)
     W = heads.W_Q if side == "query" else heads.W_K
     if not 0 <= head < len(W):
         raise ValueError(f"head = {head}: layer {layer} has heads 0 to {len(W) - 1}")
     along = direction if along is None else along
     for name, vector in (("direction", direction), ("mean", mean), ("along", along)):
+        if not isinstance(vector, Tensor) or (name != "mean" and not vector.is_floating_point()):
+            what = vector.dtype if isinstance(vector, Tensor) else type(vector).__name__
+            raise ValueError(f"{name} is {what}: a tensor of floating-point numbers")
         if vector.shape != W.shape[1:2]:
             raise ValueError(f"{name} has shape {list(vector.shape)}: expected [d_model] = [{W.shape[1]}]")
+        if not vector.isfinite().all():
+            raise ValueError(f"{name} holds {vector[~vector.isfinite()][0].item()}: finite numbers")
     if not (direction.norm() > 0 and along.norm() > 0):
         raise ValueError("a direction of length 0 cannot be projected out")
     direction, along, mean = (vector.to(W) for vector in (direction / direction.norm(), along / along.norm(), mean))

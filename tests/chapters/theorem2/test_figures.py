@@ -26,6 +26,7 @@ def test_the_sharp_bound_is_a_quarter_circle_and_theorem_2_ends_early():
     axis = bounds(np.array([0.6]), np.array([0.8])).axes[0]
     sharp, paper = lines(axis)["sharp bound (this book)"], lines(axis)["Theorem 2 (the paper)"]
     np.testing.assert_allclose((sharp**2).sum(1), 1)
+    assert sharp[[0, -1], 0].tolist() == [0, 1]
     assert paper[-1, 0] == SILENT_ABOVE
     assert paper[-1, 1] < 0.05
     assert (paper[:, 1] <= np.sqrt(1 - paper[:, 0] ** 2) + 1e-12).all()
