@@ -23,10 +23,10 @@ def rotated_terms(found: HeadTerms, draws: int, seed: int = 0) -> Float[Tensor, 
 
 
 def split_counts(
-    model, prompts: Prompts, head: CircuitHead, frame: HeadBases, draws: int = 8
+    model, prompts: Prompts, head: CircuitHead, bases: HeadBases, draws: int = 8
 ) -> Int[Tensor, "draws prompts"]:
     """N_sv of one head in each prompt, in random splits of its basis: the same sum along random directions."""
-    splits = (random_rank_one_basis(frame, torch.Generator().manual_seed(seed)) for seed in range(draws))
+    splits = (random_rank_one_basis(bases, torch.Generator().manual_seed(seed)) for seed in range(draws))
     return torch.stack([circuit_terms(model, prompts, [head], split, draws=1).n_sv[0] for split in splits])
 
 
